@@ -1,0 +1,1 @@
+"""The `twin` command and the launcher that runs every service in one process."""

@@ -1,0 +1,52 @@
+"""What every contract shares: frozen, tolerant of fields it does not know, strict about those it does."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID, uuid5
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+NAMESPACE = UUID("6f1c7a54-2f0e-5c57-9a0b-3c1d8f6f2b11")
+"""Root of every uuid5 of the system. Changing it changes every id."""
+
+DocumentId = Annotated[
+    str, StringConstraints(pattern=r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")
+]
+"""uuid5 of a canonical source URL, a platform's own id or a client's own id, in its lower-case string form."""
+
+AuthorId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,99}$")]
+"""Slug of an author's name."""
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in hexadecimal."""
+
+
+def _no_nul(text: str) -> str:
+    if "\x00" in text:
+        message = "text holds a NUL character, which no store of the chain can carry; remove it"
+        raise ValueError(message)
+    text.encode("utf-8")  # a lone surrogate cannot be stored: UnicodeEncodeError is a ValueError
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+"""Text that every store can hold: valid Unicode without NUL."""
+
+Instant = AwareDatetime
+"""A point in time with its offset; naive datetimes are refused."""
+
+
+class Contract(BaseModel):
+    """Base of all contracts: immutable, unknown fields ignored so that an older reader survives a newer writer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+def uuid_of(*parts: str) -> str:
+    """Return the uuid5 of `parts` under the system's namespace; deterministic over machines and releases."""
+    return str(uuid5(NAMESPACE, "\x1f".join(parts)))
+
+
+def utc_text(moment: datetime) -> str:
+    """Return ISO 8601 with offset, as stores and logs carry it."""
+    return moment.isoformat()

@@ -1,0 +1,31 @@
+"""Which embedding model a collection was filled with; index and query read the same spec."""
+
+from typing import Annotated
+
+from pydantic import PositiveInt, StringConstraints
+
+from twin_contracts.base import Contract, Text
+
+
+class EmbeddingSpec(Contract):
+    """Identity of an embedding: two vectors are comparable only under equal specs."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
+    """Part of the collection's name: `<alias>__<id>`."""
+    model: Text
+    revision: Text
+    dimension: PositiveInt
+    max_tokens: PositiveInt
+    """Longest input in tokens, special tokens included; the model ignores what is beyond."""
+    query_prefix: Text = ""
+    document_prefix: Text = ""
+
+
+MINILM = EmbeddingSpec(
+    id="minilm-l6-v2-384",
+    model="sentence-transformers/all-MiniLM-L6-v2",
+    revision="1",
+    dimension=384,
+    max_tokens=256,
+)
+"""The default for prose and code: Apache-2.0, English, 22 M parameters, fast on a CPU."""

@@ -1,0 +1,34 @@
+"""Names and arithmetic of the partitioned log."""
+
+from enum import StrEnum
+from typing import NamedTuple
+from zlib import crc32
+
+from twin_contracts.base import DocumentId
+
+DEFAULT_PARTITIONS = 8
+"""Chosen at installation; bounds the number of flow processes."""
+
+
+class Lane(StrEnum):
+    """Live events are handed out before refill; between the lanes versions decide."""
+
+    LIVE = "live"
+    REFILL = "refill"
+
+
+class Queue(NamedTuple):
+    """One ordered queue of the event log. One document always has the same partition, so one order per lane."""
+
+    partition: int
+    lane: Lane
+
+    @property
+    def name(self) -> str:
+        """Return the queue's name on a broker."""
+        return f"feature-stream.documents.v1.{self.lane}.{self.partition}"
+
+
+def partition_of(document_id: DocumentId, partitions: int) -> int:
+    """Return the document's partition: CRC-32 of its id modulo the number of partitions."""
+    return crc32(document_id.encode()) % partitions

@@ -1,0 +1,1 @@
+"""Store of raw documents and the feed of its changes."""

@@ -1,0 +1,39 @@
+"""Errors of the document store."""
+
+from twin_contracts.base import DocumentId
+from twin_platform.errors import PermanentError, TransientError
+
+
+class StoreUnavailable(TransientError):
+    """The store did not answer; what was asked may or may not have happened."""
+
+
+class DocumentTooLarge(PermanentError):
+    """A document above what one change event can carry."""
+
+    def __init__(self, document_id: DocumentId, size: int, limit: int) -> None:
+        self.document_id, self.size, self.limit = document_id, size, limit
+        super().__init__(
+            f"document {document_id!r} has {size:,} bytes, more than the {limit:,} that one change event can carry; "
+            "split it at its source"
+        )
+
+
+class PositionLost(PermanentError):
+    """The change feed cannot continue from a position; everything must be re-emitted."""
+
+    def __init__(self, position: str, why: str) -> None:
+        self.position, self.why = position, why
+        super().__init__(
+            f"the change feed cannot continue from position {position!r}: {why}; everything will be re-emitted"
+        )
+
+
+class ForeignDatabase(PermanentError):
+    """The file is not a database of this system, or is damaged."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"{path!r} cannot be used: {why}; move it away (it is left untouched), or restore it from a backup"
+        )

@@ -1,0 +1,22 @@
+"""Errors of the platform: transient ones are tried again, permanent ones are told."""
+
+
+class PlatformError(Exception):
+    """Base of every error that a port raises on purpose."""
+
+
+class TransientError(PlatformError):
+    """May pass by itself; retry with backoff, then stop without acknowledging."""
+
+
+class PermanentError(PlatformError):
+    """Trying again changes nothing; the message says what to do."""
+
+
+class UnknownScheme(PermanentError):
+    """A URL names an adapter that does not exist."""
+
+    def __init__(self, port: str, url: str, known: tuple[str, ...]) -> None:
+        self.port, self.url, self.known = port, url, known
+        schemes = ", ".join(f"{scheme}://" for scheme in known)
+        super().__init__(f"no {port} adapter for {url!r}; use a URL that starts with one of: {schemes}")

@@ -1,0 +1,1 @@
+"""The two snapshots: clean documents and embedded chunks."""

@@ -1,0 +1,18 @@
+"""Errors of the feature store."""
+
+from twin_platform.errors import PermanentError, TransientError
+
+
+class FeaturesUnavailable(TransientError):
+    """The vector store did not answer or could not write; nothing was promised."""
+
+
+class FeaturesUnreadable(PermanentError):
+    """The folder holds something that this engine cannot open."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"the vectors in {path!r} cannot be read: {why}; "
+            "move the folder away, they are rebuilt from the documents at the next start"
+        )

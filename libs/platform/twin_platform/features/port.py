@@ -1,0 +1,153 @@
+"""Port: the two snapshots. The record is the truth; every search checks its hits against the records."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_contracts.base import AuthorId, Digest, DocumentId
+from twin_contracts.documents import DocumentType
+from twin_contracts.events import Version
+from twin_contracts.records import ChunkPayload, DocumentRecord, RecordStatus
+
+Vector = NDArray[np.float32]
+"""Shape (dimension,), unit length."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedChunk:
+    """A chunk ready to be stored."""
+
+    id: str
+    payload: ChunkPayload
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyDocument:
+    """A document's newest state: its record, and the chunks that are not stored yet.
+
+    For an `indexed` record the chunks handed over, with those of earlier `ApplySlice`s of the same revision, are
+    all that the record counts. Any other status has none.
+    """
+
+    record: DocumentRecord
+    chunks: tuple[EmbeddedChunk, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ApplySlice:
+    """Some chunks of a revision that no record names yet, so nobody sees them."""
+
+    chunks: tuple[EmbeddedChunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyPurge:
+    """Records of this partition strictly older than `before` become tombstones of version `before`."""
+
+    partition: int
+    before: Version
+
+
+FeatureChange = ApplyDocument | ApplySlice | ApplyPurge
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureQuery:
+    """A hybrid query: `text` for keywords (BM25), `vector` for meaning; fused by reciprocal rank."""
+
+    text: str
+    vector: Vector
+    limit: int
+    author: AuthorId | None = None
+    types: tuple[DocumentType, ...] | None = None
+    platform: str | None = None
+    document_id: DocumentId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureHit:
+    """A chunk in force."""
+
+    id: str
+    payload: ChunkPayload
+    score: float
+    """Reciprocal rank fusion; comparable inside one answer only."""
+    similarity: float
+    """Cosine of the query's and the chunk's vectors."""
+    vector: Vector
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A chunk point as it is stored, in force or not; what an audit reads."""
+
+    id: str
+    payload: ChunkPayload
+
+
+class FeatureStore(Protocol):
+    """Clean documents and embedded chunks. Applying anything twice or late changes nothing that a reader sees."""
+
+    def apply(self, changes: Sequence[FeatureChange]) -> None:
+        """Apply one epoch: documents of one call differ; purges come last. Durable after `flush`.
+
+        A change older than what is stored is dropped. A kill between any two writes shows no reader a mixture.
+
+        Raises:
+            FeaturesUnavailable: transient; repeat the whole epoch.
+        """
+
+    def vectors_of(self, document_id: DocumentId) -> Mapping[Digest, Vector]:
+        """Return text hash -> vector of every stored chunk of the document, in force or not."""
+
+    def search(self, query: FeatureQuery) -> list[FeatureHit]:
+        """Return the best chunks in force; a hit whose record disagrees is dropped and the search widened once."""
+
+    def records(self, ids: Sequence[DocumentId]) -> Mapping[DocumentId, DocumentRecord]:
+        """Return the records that exist among `ids`."""
+
+    def find_records(
+        self,
+        *,
+        status: RecordStatus | None = None,
+        author: AuthorId | None = None,
+        with_text: bool = True,
+    ) -> Iterator[DocumentRecord]:
+        """Iterate over records in id order."""
+
+    def count_records(self, status: RecordStatus) -> int:
+        """Return how many records have this status."""
+
+    def chunks(self, document_id: DocumentId | None = None) -> Iterator[StoredChunk]:
+        """Iterate over stored chunk points, of one document or all, in force or not."""
+
+    def count_chunks(self) -> int:
+        """Return how many chunk points are stored."""
+
+    def remove_chunks(self, ids: Sequence[str], up_to: Version) -> None:
+        """Delete these chunk points unless they are newer than `up_to`. For the audit."""
+
+    def forget_tombstones(self, before: Version) -> int:
+        """Drop tombstones strictly older than `before`; return how many. Housekeeping."""
+
+    def is_empty(self) -> bool:
+        """Return whether there is not one record: a new store, or one that was lost."""
+
+    def flush(self) -> None:
+        """Make everything applied so far durable."""
+
+    def optimize(self) -> None:
+        """Rebuild indexes; may block readers for seconds."""
+
+    def close(self) -> None:
+        """Flush and release the store. Idempotent."""
+
+    def __enter__(self) -> Self:
+        """Return the store; leaving closes it."""
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the store."""

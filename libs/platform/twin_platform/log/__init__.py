@@ -1,0 +1,1 @@
+"""Partitioned log of change events."""

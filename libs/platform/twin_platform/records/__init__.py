@@ -1,0 +1,1 @@
+"""Store of small records of our own."""

@@ -1,0 +1,1 @@
+"""The flow: change events in, two snapshots out."""

@@ -1,0 +1,1 @@
+"""One strategy per file: how each document type is cleaned, chunked and embedded."""

@@ -1,0 +1,1 @@
+"""REST API: documents in, search and cited answers out."""
