@@ -1,5 +1,6 @@
 """The clock as a parameter."""
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,6 +11,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
 
+    def monotonic(self) -> float:
+        """Return seconds since some start; unlike `now` it never goes back. For durations."""
+
 
 class SystemClock:
     """The machine's clock."""
@@ -17,3 +21,7 @@ class SystemClock:
     def now(self) -> datetime:
         """Return the machine's time in UTC."""
         return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """Return the machine's monotonic seconds."""
+        return time.monotonic()

@@ -1,0 +1,167 @@
+"""Tail the document store's changes into the partitioned log, and re-emit what is in doubt beside it."""
+
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Literal
+
+from twin_cdc.capture import messages_of
+from twin_cdc.position import SOURCE, PositionKeeper
+from twin_cdc.reemit import Reemitter
+from twin_cdc.window import Window
+from twin_contracts.events import Cause
+from twin_contracts.queues import Lane
+from twin_platform.documents.errors import PositionLost
+from twin_platform.documents.port import ChangeFeed, DocumentStore
+from twin_platform.errors import TransientError
+from twin_platform.log.errors import RightTaken
+from twin_platform.log.port import EventLog
+from twin_platform.records.port import RecordStore
+from twin_platform.records.reemissions import ask_reemission
+from twin_platform.telemetry.clock import Clock
+from twin_platform.telemetry.logs import Logger
+
+
+@dataclass(frozen=True)
+class RelayOptions:
+    """How eagerly the relay works; the defaults are the design's."""
+
+    feed_window: int = 1000
+    """Live events that may be unconfirmed."""
+    refill_window: int = 200
+    """Re-emitted events that may be unconfirmed."""
+    position_seconds: float = 1.0
+    """The position is written at most this often while events flow."""
+    queue_check_seconds: float = 10.0
+    """How often the log is asked whether a queue is missing."""
+    idle_wait: float = 0.5
+    """Seconds that a quiet feed is waited for; a request for re-emission is seen after at most this."""
+    busy_wait: float = 0.02
+    """The same while confirmations are awaited."""
+    drain_seconds: float = 1.0
+    """How long a stop waits for confirmations that are under way."""
+    first_backoff: float = 0.2
+    last_backoff: float = 30.0
+
+
+@dataclass
+class RelayStatus:
+    """What the relay tells of itself; written by its thread, read by any."""
+
+    state: Literal["starting", "active", "waiting", "degraded", "stopped"] = "starting"
+    detail: str | None = None
+
+
+@dataclass
+class Relay:
+    """The cdc service for any document store and any log. One instance is active; others wait for its right.
+
+    Every committed change is published at least once. A crash anywhere publishes some events again, never none.
+    """
+
+    documents: DocumentStore
+    log: EventLog
+    records: RecordStore
+    clock: Clock
+    logger: Logger
+    options: RelayOptions = field(default_factory=RelayOptions)
+    status: RelayStatus = field(default_factory=RelayStatus)
+
+    def run(self, stop: Flag) -> None:
+        """Relay until `stop` is set; transient errors are waited out, any other ends the service.
+
+        On a stop the window is given a second to drain and the position is written.
+        """
+        backoff = self.options.first_backoff
+        while not stop.is_set():
+            began = self.clock.monotonic()
+            try:
+                with self.log.exclusive(f"cdc.{SOURCE}.active"):
+                    self._tell("active", None)
+                    self._relay(stop)
+            except RightTaken as error:
+                self._tell("waiting", str(error))
+                stop.wait(self.options.first_backoff)
+            except TransientError as error:
+                self._tell("degraded", str(error))
+                stop.wait(backoff)
+                lasted = self.clock.monotonic() - began
+                backoff = (
+                    self.options.first_backoff if lasted > backoff * 4 else min(backoff * 2, self.options.last_backoff)
+                )
+        self._tell("stopped", None)
+
+    def _relay(self, stop: Flag) -> None:
+        self._declare()
+        keeper = PositionKeeper(self.records, self.documents, self.clock)
+        while not stop.is_set():
+            keeper.settle()
+            try:
+                feed = self.documents.changes(keeper.token)
+            except PositionLost as error:
+                self.logger.event("position_lost", why=error.why)
+                keeper.lose(f"position lost: {error.why}")
+                continue
+            try:
+                self._tail(feed, keeper, stop)
+            except PositionLost as error:
+                self.logger.event("position_lost", why=error.why)
+                keeper.lose(f"position lost: {error.why}")
+            finally:
+                feed.close()
+
+    def _tail(self, feed: ChangeFeed, keeper: PositionKeeper, stop: Flag) -> None:
+        """Publish from one open feed until a stop or an error."""
+        window = Window(self.log, self.options.feed_window)
+        reemitter = Reemitter(
+            self.documents, self.log, self.records, self.clock, Window(self.log, self.options.refill_window)
+        )
+        progress = _Progress(keeper, self.clock, self.options.position_seconds)
+        checked = self.clock.monotonic()
+        while not stop.is_set():
+            worked = reemitter.step()
+            wait = 0.0 if worked else self.options.idle_wait if window.empty else self.options.busy_wait
+            if window.room:
+                changes = feed.read(window.room, wait)
+                window.publish(messages_of(changes, Cause.LIVE, Lane.LIVE, self.log.partitions), feed.position())
+            else:
+                stop.wait(self.options.busy_wait)
+            progress.reached(window.confirmed())
+            if self.clock.monotonic() - checked >= self.options.queue_check_seconds:
+                self._declare()
+                checked = self.clock.monotonic()
+        progress.reached(window.drained(self.options.drain_seconds))
+        progress.write()
+
+    def _declare(self) -> None:
+        """Create missing queues; what they held is owed, so the re-emission is asked for first."""
+        missing = self.log.missing()
+        if missing:
+            ask_reemission(self.records, self.clock, f"{len(missing)} queues had to be created")
+            self.log.declare()
+
+    def _tell(self, state: Literal["active", "waiting", "degraded", "stopped"], detail: str | None) -> None:
+        if (state, detail) != (self.status.state, self.status.detail):
+            self.logger.event("relay", state=state, detail=detail)
+        self.status.state, self.status.detail = state, detail
+
+
+class _Progress:
+    """Writes the confirmed position, at most once per `seconds` while events flow and at once when they rest."""
+
+    def __init__(self, keeper: PositionKeeper, clock: Clock, seconds: float) -> None:
+        self._keeper, self._clock, self._seconds = keeper, clock, seconds
+        self._reached: str | None = None
+        self._written = clock.monotonic()
+
+    def reached(self, token: str | None) -> None:
+        """Remember a confirmed token; write it when it is due."""
+        self._reached = token or self._reached
+        if self._clock.monotonic() - self._written >= self._seconds:
+            self.write()
+
+    def write(self) -> None:
+        """Write what was reached."""
+        if self._reached is not None:
+            self._keeper.advance(self._reached)
+            self._reached = None
+        self._written = self._clock.monotonic()
