@@ -32,3 +32,8 @@ class Queue(NamedTuple):
 def partition_of(document_id: DocumentId, partitions: int) -> int:
     """Return the document's partition: CRC-32 of its id modulo the number of partitions."""
     return crc32(document_id.encode()) % partitions
+
+
+def queues_of(partitions: int) -> tuple[Queue, ...]:
+    """Return every queue of a log with this many partitions, live ones first."""
+    return tuple(Queue(partition, lane) for lane in Lane for partition in range(partitions))

@@ -1,7 +1,7 @@
 """Errors of the event log."""
 
 from twin_contracts.queues import Queue
-from twin_platform.errors import TransientError
+from twin_platform.errors import PermanentError, TransientError
 
 
 class LogUnavailable(TransientError):
@@ -22,3 +22,25 @@ class RightTaken(TransientError):
     def __init__(self, name: str) -> None:
         self.name = name
         super().__init__(f"{name!r} is held by another process; this one waits until that one ends")
+
+
+class PartitionsFixed(PermanentError):
+    """The log was installed with another number of partitions."""
+
+    def __init__(self, log: str, installed: int, asked: int) -> None:
+        self.log, self.installed, self.asked = log, installed, asked
+        super().__init__(
+            f"the event log {log!r} was installed with {installed} partitions and cannot be opened with {asked}: "
+            f"a document would change its queue; set the number back to {installed}"
+        )
+
+
+class NewerSchema(PermanentError):
+    """An event was written by a newer release than this one."""
+
+    def __init__(self, schema_version: int, known: int) -> None:
+        self.schema_version, self.known = schema_version, known
+        super().__init__(
+            f"a change event has schema version {schema_version} and this release reads up to {known}; "
+            "nothing was acknowledged: update this service before cdc"
+        )
