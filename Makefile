@@ -1,0 +1,70 @@
+# For who builds and operates the repository; `./twin` is for who uses the system.
+.DEFAULT_GOAL := help
+python := .venv/bin/python
+workspace := contracts platform cli cdc feature-stream rag-api
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with everything of requirements.lock
+	@PYTHON='$(PYTHON)' scripts/setup
+
+lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upgrade for newer ones)
+	.venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --group pyproject.toml:dev \
+	  --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet $(LOCK) \
+	  $(addprefix --no-emit-package llm-twin-,$(workspace)) -o requirements.lock
+
+test: setup ## Run every test that needs nothing but this machine
+	$(python) -m pytest
+
+test-unit: setup ## Run the unit and contract tests, under a minute
+	$(python) -m pytest tests/unit tests/contract
+
+lint: setup ## Check style and formatting
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+format: setup ## Rewrite the files in the house's format
+	.venv/bin/ruff check --fix
+	.venv/bin/ruff format
+
+types: setup ## Check types: mypy --strict
+	.venv/bin/mypy libs services tests benchmarks scripts
+
+imports: setup ## Check who imports whom
+	.venv/bin/lint-imports
+
+schemas: setup ## Write the contracts' JSON Schemas; a test compares them with the code
+	$(python) -m twin_contracts.schemas
+
+schemas-check: setup
+	$(python) -m twin_contracts.schemas --check
+
+bench: bench-embedder bench-ingest bench-freshness eval-answers ## Run every benchmark and evaluation
+
+bench-embedder: setup ## Embedding rate against a bare ONNX loop
+	$(python) -m benchmarks.embedder
+
+bench-ingest: setup ## Documents in, beside the bare embedder on the same chunks
+	$(python) -m benchmarks.ingest
+
+bench-freshness: setup ## Commit to searchable, idle and during a re-emission
+	$(python) -m benchmarks.freshness
+
+eval-answers: setup ## Answers and refusals over the questions of benchmarks/
+	$(python) -m benchmarks.eval_answers
+
+size: setup ## Lines of product code beside the size we expect
+	@$(python) scripts/size.py
+
+ci: lint types imports schemas-check size ## Everything a change has to pass
+	$(python) -m pytest --require-services
+
+audit: setup ## Look for known vulnerabilities in the lock; for people and the nightly run
+	.venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
+
+clean: ## Remove what tools and builds left behind; .venv stays
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+.PHONY: $(shell awk -F: '/^[a-z-]+:/ { print $$1 }' $(MAKEFILE_LIST))
