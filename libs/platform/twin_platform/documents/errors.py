@@ -27,13 +27,3 @@ class PositionLost(PermanentError):
         super().__init__(
             f"the change feed cannot continue from position {position!r}: {why}; everything will be re-emitted"
         )
-
-
-class ForeignDatabase(PermanentError):
-    """The file is not a database of this system, or is damaged."""
-
-    def __init__(self, path: str, why: str) -> None:
-        self.path, self.why = path, why
-        super().__init__(
-            f"{path!r} cannot be used: {why}; move it away (it is left untouched), or restore it from a backup"
-        )

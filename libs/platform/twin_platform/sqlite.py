@@ -1,0 +1,124 @@
+"""Opening SQLite files so that what was committed survives a crash, and a file that is not ours is never touched."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from twin_platform.errors import PermanentError, TransientError
+
+_BUSY_SECONDS = 10.0
+"""How long a writer waits for another process's transaction; ours take milliseconds."""
+
+_DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+
+
+class ForeignDatabase(PermanentError):
+    """The file is not a database of this system, or is damaged."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(
+            f"{path!r} cannot be used: {why}; move it away (it is left untouched), or restore it from a backup"
+        )
+
+
+class OtherFormat(PermanentError):
+    """The file is ours, but of a format that this program cannot read."""
+
+    def __init__(self, path: str, found: int, known: int) -> None:
+        self.path, self.found, self.known = path, found, known
+        super().__init__(
+            f"{path!r} has format {found} and this program reads format {known}; "
+            "use the program that wrote it, or move the file away (it is left untouched)"
+        )
+
+
+def connect(path: Path, application_id: int, format_number: int, schema: str) -> sqlite3.Connection:
+    """Open the file, creating it where there is none. To be called within `translated`.
+
+    Every commit is synced to disk (WAL, `synchronous=FULL`), transactions are explicit, any thread may use the
+    connection while no other does.
+
+    Args:
+        path: the file; its folder exists.
+        application_id: marks whose file it is; another store's is refused.
+        format_number: of the schema; above 0.
+        schema: statements that make a new file, repeatable, since two processes may find it missing.
+
+    Raises:
+        ForeignDatabase: the file holds something else.
+        OtherFormat: the file is ours, of another format.
+    """
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        if _is_empty(connection):
+            connection.execute("PRAGMA journal_mode = WAL")
+            marks = f"PRAGMA application_id = {application_id}; PRAGMA user_version = {format_number};"
+            connection.executescript(f"BEGIN IMMEDIATE; {schema}; {marks} COMMIT")
+        _refuse_foreign(connection, path, application_id, format_number)
+        connection.execute("PRAGMA synchronous = FULL")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write: nobody else writes meanwhile; committed and on disk when left, rolled back when left by an error."""
+    with _between("BEGIN IMMEDIATE", connection):
+        yield
+
+
+@contextmanager
+def moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Read: everything read inside is as of one moment; nobody waits for it."""
+    with _between("BEGIN", connection):
+        yield
+
+
+@contextmanager
+def translated(path: Path, unavailable: type[TransientError]) -> Iterator[None]:
+    """Raise SQLite's errors as ours: a damaged file as `ForeignDatabase`, a full disk or a lock as `unavailable`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+        if code in _DAMAGED:
+            raise ForeignDatabase(str(path), str(error)) from error
+        if code == sqlite3.SQLITE_CANTOPEN:
+            raise unavailable(f"{path}: {error}; does its folder exist, and may this user write there?") from error
+        if isinstance(error, sqlite3.OperationalError):
+            raise unavailable(f"{path}: {error}") from error
+        raise
+
+
+@contextmanager
+def _between(begin: str, connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute(begin)
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:  # SQLite itself rolls back on a full disk
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    used = connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+    return used is None and _pragma(connection, "application_id") == 0
+
+
+def _refuse_foreign(connection: sqlite3.Connection, path: Path, application_id: int, format_number: int) -> None:
+    if _pragma(connection, "application_id") != application_id:
+        raise ForeignDatabase(str(path), "it is a database of another program or another store")
+    found = _pragma(connection, "user_version")
+    if found != format_number:
+        raise OtherFormat(str(path), found, format_number)
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    value: int = connection.execute(f"PRAGMA {name}").fetchone()[0]
+    return value
