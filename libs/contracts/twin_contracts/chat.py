@@ -38,13 +38,20 @@ class TwinOptions(Contract):
     filters: SearchFilters = SearchFilters()
 
 
+class ToolChoice(Contract):
+    """A tool that the client requires by name."""
+
+    type: Text
+
+
 class ChatRequest(Contract):
     """Body of `POST /v1/chat/completions`; OpenAI fields that mean nothing here are ignored."""
 
     model: Annotated[str, StringConstraints(min_length=1, max_length=200)] = "twin"
     messages: Annotated[tuple[ChatMessage, ...], Field(min_length=1)]
-    n: int = 1
-    stream: bool = False
+    n: int | None = None
+    stream: bool | None = None
+    tool_choice: Literal["none", "auto", "required"] | ToolChoice | None = None
     twin: TwinOptions = TwinOptions()
 
 
@@ -120,6 +127,22 @@ class ChatCompletion(Contract):
     choices: tuple[Choice, ...]
     usage: Usage
     twin: TwinAnswer
+
+
+class Model(Contract):
+    """One name that `model` may have: the twin, or one author's."""
+
+    id: Text
+    object: Literal["model"] = "model"
+    created: NonNegativeInt = 0
+    owned_by: Text
+
+
+class ModelList(Contract):
+    """Body of `GET /v1/models`."""
+
+    object: Literal["list"] = "list"
+    data: tuple[Model, ...]
 
 
 class OpenAIErrorBody(Contract):

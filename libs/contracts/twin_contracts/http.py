@@ -149,6 +149,13 @@ class ComponentStatus(Contract):
     detail: Text | None = None
 
 
+class Readiness(Contract):
+    """Body of `GET /readyz`."""
+
+    ready: bool
+    components: tuple[ComponentStatus, ...]
+
+
 class Problem(Contract):
     """RFC 9457 problem details; what every route outside the OpenAI paths answers an error with."""
 

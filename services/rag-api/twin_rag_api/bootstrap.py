@@ -1,0 +1,36 @@
+"""Composition of the REST API from parts that are already open."""
+
+from importlib.metadata import version
+
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+
+from twin_contracts.http import Problem
+from twin_rag_api.documents import DocumentRoutes
+from twin_rag_api.gate import Gate
+from twin_rag_api.parts import Parts
+from twin_rag_api.problems import install_error_responses
+from twin_rag_api.retrieve import Retriever
+from twin_rag_api.search import SearchRoutes
+from twin_rag_api.system import SystemRoutes
+
+__all__ = ["Parts", "build_api"]
+
+
+def build_api(parts: Parts, key: str) -> FastAPI:
+    """Return the API; every route but the open ones wants `key`. It owns no resource, so it needs no shutdown."""
+    app = FastAPI(
+        title="LLM Twin",
+        version=version("llm-twin-rag-api"),
+        redoc_url=None,
+        responses={422: {"model": Problem, "description": "The request makes no sense; `detail` says why."}},
+        # the gate checks the key; this tells readers of /docs about it
+        dependencies=[Depends(HTTPBearer(auto_error=False))],
+    )
+    app.add_middleware(Gate, key=key)
+    install_error_responses(app)
+    retrieve = Retriever(parts.features, parts.embedder)
+    app.include_router(SystemRoutes(parts).router())
+    app.include_router(DocumentRoutes(parts.documents, parts.features, parts.default_author).router())
+    app.include_router(SearchRoutes(retrieve).router())
+    return app

@@ -1,0 +1,83 @@
+"""What every request passes first: its id, the key, the limit of its body."""
+
+import hmac
+import re
+from typing import Final
+from uuid import uuid4
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from twin_rag_api.errors import ApiError, BodyTooLarge, KeyRefused
+from twin_rag_api.problems import error_response
+
+MAX_BODY_BYTES: Final = 9 * 1024 * 1024
+"""Above the largest document by what JSON needs around it."""
+
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+"""What may be asked without a key: that somebody is there, and how to ask on."""
+
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
+
+
+class Gate:
+    """Refuses a request without the key or with too large a body before any of it is read.
+
+    Every response carries `X-Request-Id`: the client's own where it sent a usable one.
+    """
+
+    def __init__(self, app: ASGIApp, key: str) -> None:
+        self._app = app
+        self._key = key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
+            await send(message)
+
+        refusal = self._refusal(scope["path"], headers)
+        if refusal is None:
+            await self._app(scope, _bounded(receive), send_with_id)
+            return
+        challenge = {"WWW-Authenticate": "Bearer"} if isinstance(refusal, KeyRefused) else None
+        response = error_response(scope["path"], refusal.status, str(refusal), refusal.code, challenge)
+        await response(scope, receive, send_with_id)
+
+    def _refusal(self, path: str, headers: Headers) -> ApiError | None:
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        known = scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode(), self._key)
+        if path not in OPEN_PATHS and not known:
+            return KeyRefused()
+        length = headers.get("content-length", "0")
+        return BodyTooLarge(MAX_BODY_BYTES) if length.isdigit() and int(length) > MAX_BODY_BYTES else None
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count what arrives: a chunked body tells no length beforehand."""
+    seen = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > MAX_BODY_BYTES:
+            # the framework lets only its own errors out of reading a body
+            raise HTTPException(BodyTooLarge.status, str(BodyTooLarge(MAX_BODY_BYTES)))
+        return message
+
+    return receive_bounded

@@ -1,0 +1,33 @@
+"""What the API is made of: stores that are open, and what the process around it knows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twin_contracts.documents import AuthorRef
+from twin_contracts.http import ComponentStatus
+from twin_platform.documents.port import DocumentStore
+from twin_platform.embedding.port import Embedder
+from twin_platform.features.port import FeatureStore
+from twin_platform.log.port import EventLog
+from twin_platform.records.port import RecordStore
+from twin_platform.telemetry.clock import Clock
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Handed over by whoever runs the API; it opens and closes none of them."""
+
+    documents: DocumentStore
+    records: RecordStore
+    features: FeatureStore
+    embedder: Embedder
+    log: EventLog
+    clock: Clock
+    default_author: Callable[[], AuthorRef]
+    """The installation's owner, asked anew for each document that names no author."""
+    components: Callable[[], tuple[ComponentStatus, ...]]
+    """The state of every service of the process."""
+    captured: Callable[[], bool]
+    """Whether cdc has published everything that the document store has committed."""
+    seconds_to_searchable: Callable[[], float | None]
+    """Commit to searchable of the last live change; None before the first."""

@@ -1,0 +1,93 @@
+"""Errors as responses: OpenAI's shape under its paths, RFC 9457 problems everywhere else."""
+
+from http import HTTPStatus
+from typing import cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from twin_contracts.chat import OpenAIError, OpenAIErrorBody
+from twin_contracts.http import Problem
+from twin_platform.documents.errors import DocumentTooLarge
+from twin_platform.errors import PlatformError, TransientError
+from twin_rag_api.errors import ApiError, InvalidRequest
+
+_OPENAI_PATHS = ("/v1/chat", "/v1/models")
+_RETRY_AFTER = {"Retry-After": "1"}
+_BUG = "this is a bug of the server; its log has the details under this response's X-Request-Id"
+
+
+def error_response(
+    path: str, status: int, detail: str, code: str | None = None, headers: dict[str, str] | None = None
+) -> Response:
+    """Return an error in the shape that clients of `path` expect."""
+    detail = detail.encode("utf-8", "backslashreplace").decode()  # a refused body may be quoted with what made it bad
+    body: OpenAIError | Problem
+    if path.startswith(_OPENAI_PATHS):
+        status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+        kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+        body, media_type = OpenAIError(error=OpenAIErrorBody(message=detail, type=kind, code=code)), "application/json"
+    else:
+        body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=path)
+        media_type = "application/problem+json"
+    return Response(body.model_dump_json(), status, headers, media_type)
+
+
+def install_error_responses(app: FastAPI) -> None:
+    """Make every error of the framework, of the platform and of our own leave in the right shape."""
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(PlatformError, _on_platform_error)
+    app.add_exception_handler(Exception, _on_bug)
+
+
+def _on_http_error(request: Request, error: Exception) -> Response:
+    http = cast("HTTPException", error)
+    match http.status_code:
+        case HTTPStatus.NOT_FOUND:
+            detail = f"there is no route {request.url.path!r}; /docs lists them"
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            detail = f"{request.url.path!r} does not take {request.method}; /docs says what it takes"
+        case HTTPStatus.BAD_REQUEST:  # the framework's word for a body that is not text
+            return _response(request, InvalidRequest("body", "it cannot be read; send JSON in UTF-8"))
+        case _:
+            detail = http.detail
+    return error_response(request.url.path, http.status_code, detail, headers=dict(http.headers or {}))
+
+
+def _on_invalid(request: Request, error: Exception) -> Response:
+    first = cast("RequestValidationError", error).errors()[0]
+    kind, *path = first["loc"]
+    if first["type"] == "json_invalid":
+        return _response(
+            request, InvalidRequest("body", f"invalid JSON at character {path[0]}: {first['ctx']['error']}")
+        )
+    if kind == "body" and not path:
+        why = "it must be a JSON object, sent with the header 'Content-Type: application/json'"
+        return _response(request, InvalidRequest("body", why))
+    return _response(request, InvalidRequest(".".join(map(str, path)), first["msg"]))
+
+
+def _on_platform_error(request: Request, error: Exception) -> Response:
+    match error:
+        case ApiError():
+            return _response(request, error)
+        case DocumentTooLarge():
+            return error_response(request.url.path, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        case TransientError():
+            detail = f"{error}; try again"
+            return error_response(request.url.path, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY_AFTER)
+        case _:
+            return error_response(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
+def _on_bug(request: Request, _error: Exception) -> Response:
+    headers = {"X-Request-Id": request.state.request_id}  # this response is made outside the gate, which adds it
+    return error_response(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, _BUG, headers=headers)
+
+
+def _response(request: Request, error: ApiError) -> Response:
+    return error_response(request.url.path, error.status, str(error), error.code)

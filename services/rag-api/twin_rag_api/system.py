@@ -1,0 +1,84 @@
+"""Routes about the system itself: what it is, whether it lives, whether it is ready, how far it is."""
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from twin_contracts.http import Readiness, RecordCounts, SystemStatus
+from twin_contracts.records import RecordStatus
+from twin_platform.records.reemissions import open_reemissions
+from twin_rag_api.parts import Parts
+
+_SERVING: Final = frozenset({"ready", "degraded"})
+"""Component states in which questions are answered; a degraded one is late, not wrong."""
+
+_WELCOME: Final = {
+    "name": "LLM Twin",
+    "what": "a live index of what you have written, and cited answers from it",
+    "docs": "/docs",
+    "status": "/v1/status",
+    "documents": "/v1/documents",
+    "search": "/v1/search",
+    "chat": "/v1/chat/completions",
+    "models": "/v1/models",
+}
+
+
+class SystemRoutes:
+    """Counts and states as they are at the moment of asking; nothing is cached."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def router(self) -> APIRouter:
+        """Return `/`, the two probes and `/v1/status`."""
+        router = APIRouter(tags=["system"])
+        router.add_api_route("/", self.welcome, methods=["GET"])
+        router.add_api_route("/healthz", self.healthy, methods=["GET"])
+        router.add_api_route("/readyz", self.ready, methods=["GET"], responses={503: {"model": Readiness}})
+        router.add_api_route("/v1/status", self.status, methods=["GET"])
+        return router
+
+    def welcome(self) -> dict[str, str]:
+        """Say what this is, and where to go on."""
+        return _WELCOME
+
+    def healthy(self) -> dict[str, str]:
+        """Answer while the process lives."""
+        return {"status": "alive"}
+
+    def ready(self, response: Response) -> Readiness:
+        """Say whether questions are answered; 503 while not."""
+        readiness = self._readiness()
+        response.status_code = 200 if readiness.ready else 503
+        return readiness
+
+    def status(self) -> SystemStatus:
+        """Return what is stored, what is on its way, and the state of every component."""
+        readiness = self._readiness()
+        return SystemStatus(
+            ready=readiness.ready,
+            components=readiness.components,
+            counts=self._counts(),
+            waiting=self._parts.log.waiting(),
+            captured=self._parts.captured(),
+            reemissions=len(open_reemissions(self._parts.records)),
+            embedding=self._parts.embedder.spec.id,
+            seconds_to_searchable=self._parts.seconds_to_searchable(),
+        )
+
+    def _readiness(self) -> Readiness:
+        components = self._parts.components()
+        return Readiness(ready=all(one.state in _SERVING for one in components), components=components)
+
+    def _counts(self) -> RecordCounts:
+        count = self._parts.features.count_records
+        return RecordCounts(
+            stored=self._parts.documents.count(),
+            indexed=count(RecordStatus.INDEXED),
+            rejected=count(RecordStatus.REJECTED),
+            parked=count(RecordStatus.PARKED),
+            deleted=count(RecordStatus.DELETED),
+            chunks=self._parts.features.count_chunks(),
+        )
