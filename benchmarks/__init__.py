@@ -1,0 +1,1 @@
+"""Programs that measure the system; each stands behind one make target."""
