@@ -1,0 +1,104 @@
+"""The SQLite event log's reader."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from twin_contracts.events import EventHeaders
+from twin_contracts.queues import Lane, Queue
+from twin_platform.log.errors import LogUnavailable
+from twin_platform.log.port import Delivery, Position
+from twin_platform.log.sqlite_writer import GroupCommit
+from twin_platform.sqlite import translated
+
+_AHEAD_EVENTS = {Lane.LIVE: 256, Lane.REFILL: 64}
+_AHEAD_BYTES = 2 * 1024 * 1024
+_NEXT = "SELECT seq, headers, body FROM events WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?"
+
+
+@dataclass(slots=True)
+class Cursor:
+    """What the consumers of one queue have in common, one after another."""
+
+    generation: int = 0
+    """Of the consumer that reads the queue now; 0 where none does."""
+    acknowledged: int = 0
+    """Events up to this one are never handed out again, even before the writer has removed them."""
+
+
+class SqliteConsumer:
+    """Reads a little ahead of the flow: one indexed query where less is ready than is asked for.
+
+    Such a query takes microseconds where nothing new is there, so polling needs no signal from the writer and sees an
+    event at once when it is confirmed. For one thread.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        writer: GroupCommit,
+        generation: int,
+        cursors: Mapping[Queue, Cursor],
+    ) -> None:
+        self._path = path
+        self._connection = connection
+        self._writer = writer
+        self._generation = generation
+        self._cursors = cursors
+        for cursor in cursors.values():
+            cursor.generation = generation
+        self._ahead = {queue: deque[Delivery]() for queue in cursors}
+        self._last = {queue: cursor.acknowledged for queue, cursor in cursors.items()}
+
+    def peek_cost(self, queue: Queue) -> int | None:
+        """Return the next event's cost; None also where another consumer has taken the queue over."""
+        ahead = self._ready(queue, 1)
+        return ahead[0].cost if ahead else None
+
+    def take(self, queue: Queue, limit: int, budget: int) -> list[Delivery]:
+        """Return the next events within `limit` and `budget`, at most as many as are read ahead."""
+        ahead = self._ready(queue, limit)
+        taken = list[Delivery]()
+        while ahead and len(taken) < limit and ahead[0].cost <= budget:
+            budget -= ahead[0].cost
+            taken.append(ahead.popleft())
+        return taken
+
+    def acknowledge(self, queue: Queue, position: Position) -> None:
+        """Have the writer remove the events with its next commit; lost in a crash, they are handed out again."""
+        cursor = self._cursors[queue]
+        if position.generation == cursor.generation and position.tag > cursor.acknowledged:
+            cursor.acknowledged = position.tag
+            self._writer.acknowledge(queue, position.tag)
+
+    def close(self) -> None:
+        """Forget what was handed out and not acknowledged."""
+        for cursor in self._cursors.values():
+            if cursor.generation == self._generation:
+                cursor.generation = 0
+        self._connection.close()
+
+    def _ready(self, queue: Queue, wanted: int) -> deque[Delivery]:
+        """Return what is read ahead, after reading on where that is less than `wanted`."""
+        ahead = self._ahead[queue]
+        if self._cursors[queue].generation != self._generation:
+            ahead.clear()
+        elif len(ahead) < min(wanted, _AHEAD_EVENTS[queue.lane]):
+            with translated(self._path, LogUnavailable):
+                self._read_on(queue, ahead)
+        return ahead
+
+    def _read_on(self, queue: Queue, ahead: deque[Delivery]) -> None:
+        room = _AHEAD_BYTES - sum(len(delivery.body) for delivery in ahead)
+        parameters = (queue.name, self._last[queue], _AHEAD_EVENTS[queue.lane] - len(ahead))
+        with closing(self._connection.execute(_NEXT, parameters)) as rows:
+            while room > 0 and (row := rows.fetchone()) is not None:
+                seq, headers, body = row
+                position = Position(self._generation, seq)
+                ahead.append(Delivery(queue, position, EventHeaders.model_validate_json(headers), body))
+                self._last[queue] = seq
+                room -= len(body)
