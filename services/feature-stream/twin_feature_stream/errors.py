@@ -1,0 +1,29 @@
+"""Errors of the feature stream."""
+
+from twin_contracts.documents import DocumentType
+from twin_contracts.records import Stage
+from twin_platform.errors import PermanentError, PlatformError
+
+
+class HandlersMissing(PermanentError):
+    """The registry has a gap, so the service refuses to start."""
+
+    def __init__(self, missing: tuple[tuple[DocumentType, Stage], ...]) -> None:
+        self.missing = missing
+        pairs = ", ".join(f"({document_type}, {stage})" for document_type, stage in missing)
+        super().__init__(f"no handler is registered for {pairs}; add one to the table in build_registry")
+
+
+class Failure:
+    """First error of a running flow; it ends the flow at the source's next poll, before anything is acknowledged.
+
+    Raised inside an operator, an error would unwind through the runner's own threads and print their panic; so the
+    operators hand it over here and the flow ends like one whose input has ended.
+    """
+
+    def __init__(self) -> None:
+        self.error: PlatformError | None = None
+
+    def hand_over(self, error: PlatformError) -> None:
+        """Keep the first error."""
+        self.error = self.error or error

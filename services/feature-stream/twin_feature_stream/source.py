@@ -1,0 +1,180 @@
+"""Bytewax source over the event log: one batch an epoch, live before refill, acknowledged after the commit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from threading import Event as Flag
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from twin_contracts.queues import Lane, Queue
+from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.process import Process, Work
+from twin_platform.errors import PlatformError
+from twin_platform.features.port import FeatureStore
+from twin_platform.log.port import Consumer, Delivery, EventLog, Position
+from twin_platform.telemetry.clock import Clock
+
+MAX_MESSAGES = 256
+REFILL_TURN = 10
+"""One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
+FLUSH_SECONDS = 1.0
+POLL = timedelta(milliseconds=5)
+
+
+@dataclass
+class Handout:
+    """Chooses what an epoch works on: whole documents within the byte budget, or one slice of a bigger one.
+
+    A document above the budget goes alone and in slices; only its own queue waits meanwhile, since slices and whole
+    documents take turns.
+    """
+
+    consumer: Consumer
+    queues: Sequence[Queue]
+    budget: ByteBudget
+    process: Process
+    _turn: int = 0
+    _sliced: dict[Queue, Delivery] = field(default_factory=dict)
+
+    def next(self) -> list[Work]:
+        """Return the next epoch's work; empty where none waits."""
+        self._turn += 1
+        lanes = (Lane.REFILL, Lane.LIVE) if self._turn % REFILL_TURN == 0 else (Lane.LIVE, Lane.REFILL)
+        for lane in lanes:
+            works = self._of_lane([queue for queue in self.queues if queue.lane is lane])
+            if works:
+                return works
+        return []
+
+    def finished(self) -> list[Delivery]:
+        """Return the sliced deliveries whose last slice was committed, once."""
+        done = [delivery for delivery in self._sliced.values() if not self.process.unfinished(delivery)]
+        for delivery in done:
+            del self._sliced[delivery.queue]
+        return done
+
+    def _of_lane(self, queues: list[Queue]) -> list[Work]:
+        sliced = [self._sliced[queue] for queue in queues if queue in self._sliced]
+        if sliced and self._turn % 2:
+            return self._slice(sliced)
+        free = [queue for queue in self._rotated(queues) if queue not in self._sliced]
+        return self._begin(free[:1]) or self._whole(free) or self._begin(free) or self._slice(sliced)
+
+    def _rotated(self, queues: list[Queue]) -> list[Queue]:
+        start = self._turn // 2 % len(queues) if queues else 0
+        return queues[start:] + queues[:start]
+
+    def _whole(self, queues: list[Queue]) -> list[Work]:
+        works: list[Work] = []
+        budget = self.budget.bytes
+        for queue in queues:
+            taken = self.consumer.take(queue, MAX_MESSAGES - len(works), budget)
+            budget -= sum(delivery.cost for delivery in taken)
+            works += [Work(delivery) for delivery in taken]
+            if budget <= 0 or len(works) >= MAX_MESSAGES:
+                break
+        return works
+
+    def _begin(self, queues: list[Queue]) -> list[Work]:
+        for queue in queues:
+            cost = self.consumer.peek_cost(queue)
+            if cost is not None and cost > self.budget.bytes:
+                for delivery in self.consumer.take(queue, 1, cost):
+                    self._sliced[queue] = delivery
+                    return self._slice([delivery])
+        return []
+
+    def _slice(self, deliveries: list[Delivery]) -> list[Work]:
+        if not deliveries:
+            return []
+        return [Work(deliveries[self._turn // 2 % len(deliveries)], self.budget.bytes)]
+
+
+class LogPartition(StatefulSourcePartition[Work, None]):
+    """The flow's one source partition: every queue of this process.
+
+    Bytewax polls a partition in epoch E+1 only after the sink has finished E, and calls `snapshot` at each epoch's
+    end. So what `snapshot` saw handed out is committed at the next poll, and is acknowledged once it is flushed.
+    """
+
+    def __init__(self, handout: Handout, features: FeatureStore, clock: Clock, stop: Flag) -> None:
+        self._handout, self._features, self._clock, self._stop = handout, features, clock, stop
+        self._emitted: list[Work] = []
+        self._committed: dict[Queue, Position] = {}
+        self._began = self._flushed = clock.monotonic()
+        self._idle = False
+
+    def next_batch(self) -> list[Work]:
+        """Acknowledge what is committed and flushed, then hand out one epoch's work; end after a stop or an error."""
+        try:
+            return self._next_batch()
+        except PlatformError as error:
+            self._handout.process.failure.hand_over(error)
+            raise StopIteration from error
+
+    def _next_batch(self) -> list[Work]:
+        if self._handout.process.failure.error:
+            raise StopIteration
+        now = self._clock.monotonic()
+        self._commit(now)
+        stopping = self._stop.is_set()
+        if self._committed and (stopping or now - self._flushed >= FLUSH_SECONDS):
+            self._features.flush()
+            for queue, position in self._committed.items():
+                self._handout.consumer.acknowledge(queue, position)
+            self._committed.clear()
+            self._flushed = now
+        if stopping:
+            raise StopIteration
+        self._emitted = self._handout.next()
+        self._idle = not self._emitted
+        self._began = self._clock.monotonic()
+        return self._emitted
+
+    def next_awake(self) -> datetime | None:
+        """Return at once while there is work, every few milliseconds while there is none."""
+        return datetime.now(UTC) + POLL if self._idle else None
+
+    def snapshot(self) -> None:
+        """Mark the epoch's end; there is no state to keep, the log keeps what was not acknowledged."""
+
+    def close(self) -> None:
+        """Give back what was not acknowledged. Never acknowledges: this also runs while unwinding from an error."""
+        self._handout.consumer.close()
+
+    def _commit(self, now: float) -> None:
+        """Count the previous epoch's work as committed: this is its first poll after the sink finished it."""
+        if not self._emitted:
+            return
+        size = sum(min(work.delivery.cost, work.slice_bytes or work.delivery.cost) for work in self._emitted)
+        self._handout.budget.spent(size, now - self._began)
+        whole = [work.delivery for work in self._emitted if work.slice_bytes is None]
+        for delivery in [*whole, *self._handout.finished()]:
+            self._committed[delivery.queue] = delivery.position
+        self._emitted = []
+
+
+@dataclass
+class LogSource(FixedPartitionedSource[Work, None]):
+    """The log's queues of this flow as one Bytewax partition; why one: docs/decisions/0003-one-source-partition.md."""
+
+    log: EventLog
+    queues: Sequence[Queue]
+    process: Process
+    features: FeatureStore
+    clock: Clock
+    stop: Flag
+
+    def list_parts(self) -> list[str]:
+        """Return the one partition's name."""
+        return ["log"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: None) -> LogPartition:  # noqa: ARG002 - Bytewax's signature
+        """Become the reader of the queues.
+
+        Raises:
+            QueueMissing: cdc has not declared them yet.
+        """
+        handout = Handout(self.log.consume(self.queues), self.queues, self.process.budget, self.process)
+        return LogPartition(handout, self.features, self.clock, self.stop)
