@@ -6,6 +6,10 @@ from twin_platform.errors import PermanentError, TransientError
 class FeaturesUnavailable(TransientError):
     """The vector store did not answer or could not write; nothing was promised."""
 
+    def __init__(self, why: str, tried: str = "answer") -> None:
+        self.why, self.tried = why, tried
+        super().__init__(f"the vector store could not {tried}: {why}; what was not flushed is applied again")
+
 
 class FeaturesUnreadable(PermanentError):
     """The folder holds something that this engine cannot open."""

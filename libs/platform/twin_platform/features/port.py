@@ -135,7 +135,10 @@ class FeatureStore(Protocol):
         """Drop tombstones strictly older than `before`; return how many. Housekeeping."""
 
     def is_empty(self) -> bool:
-        """Return whether there is not one record: a new store, or one that was lost."""
+        """Return whether everything is to be re-emitted: a store that is new or was lost.
+
+        There is no record; or records say `indexed` and there is no chunk at all, as after a change of the spec.
+        """
 
     def flush(self) -> None:
         """Make everything applied so far durable."""

@@ -1,0 +1,273 @@
+"""Qdrant Edge: the server's engine inside our process, one folder per collection, one process per folder.
+
+Measured with qdrant-edge 0.9: every call holds the interpreter's lock for as long as it takes, which makes any number
+of threads safe and makes the others wait; so writes go in small calls. What a call wrote survives a kill of the process
+by the engine's own write-ahead log; a loss of power it survives after `flush`.
+"""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import qdrant_edge as edge
+
+from twin_contracts.embedding import EmbeddingSpec
+from twin_contracts.events import Version
+from twin_platform.features.engine import (
+    CHUNKS,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    Alias,
+    Among,
+    Before,
+    Delete,
+    HasId,
+    HybridQuery,
+    Operation,
+    Other,
+    Point,
+    Scored,
+    Select,
+    Upsert,
+    UpTo,
+    Where,
+    collection_of,
+)
+from twin_platform.features.errors import FeaturesUnavailable, FeaturesUnreadable
+from twin_platform.features.port import Vector
+
+DENSE, KEYWORDS = "dense", "bm25"
+_POINTS_PER_CALL = 64
+_EXACT_BELOW = 200_000
+"""Points; below it every vector is compared, and `optimize` builds no graph."""
+_RRF_K = 60
+"""Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", SIGIR 2009."""
+RESERVE = 256 * 1024 * 1024
+"""Bytes that must stay free: the engine maps its files, and a mapped write to a full disk kills the process."""
+
+
+class EdgeEngine:
+    """PointEngine on folders `<root>/<alias>__<spec id>`; the pointer file `<root>/<alias>.alias` names the one in use.
+
+    Opening removes what deletions left where the engine finds that worth it (a fifth of a collection), else costs
+    nothing.
+
+    Raises:
+        FeaturesUnreadable: a folder is there and the engine cannot open it.
+        FeaturesUnavailable: another process has it open, or the disk is full.
+    """
+
+    def __init__(self, root: Path, spec: EmbeddingSpec, reserve: int = RESERVE) -> None:
+        self._root = root
+        self._reserve = reserve
+        self._bm25 = edge.Bm25(edge.Bm25Config(language="english"))
+        self._shards: dict[Alias, edge.EdgeShard] = {}
+        self._unflushed: set[Alias] = set()
+        root.mkdir(parents=True, exist_ok=True)
+        self._refuse_full_disk()
+        try:
+            for alias in Alias:
+                self._shards[alias] = _open(root, alias, spec)
+            self.optimize()
+        except BaseException:
+            self.close()
+            raise
+
+    def write(self, alias: Alias, operations: Sequence[Operation]) -> None:
+        """Carry out in order, at most 64 points a call."""
+        for operation in operations:
+            for update in self._updates(operation):
+                self._refuse_full_disk()
+                self._unflushed.add(alias)
+                with _translated("write"):
+                    self._shards[alias].update(update)
+
+    def retrieve(self, alias: Alias, ids: Sequence[str], select: Select) -> list[Point]:
+        """Return the points that exist among `ids`."""
+        with _translated("read"):
+            found = self._shards[alias].retrieve(list(ids), _payload(select), _vectors(select))
+        return [_point(record) for record in found]
+
+    def query(self, alias: Alias, query: HybridQuery) -> list[Scored]:
+        """Return the best points; the engine runs both prefetches and the fusion in one call."""
+        where = _filter(query.where)
+        dense = edge.Query.Nearest(query.vector.tolist(), using=DENSE)
+        keywords = edge.Query.Nearest(self._bm25.embed_query(query.keywords), using=KEYWORDS)
+        request = edge.QueryRequest(
+            limit=query.limit,
+            query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type]  # the stub forgets that it is a Fusion
+            prefetches=[edge.Prefetch(query.candidates, one, filter=where) for one in (dense, keywords)],
+            with_payload=True,
+            with_vector=[DENSE],
+        )
+        with _translated("search"):
+            found = self._shards[alias].query(request)
+        return [Scored(str(one.id), one.payload or {}, _array(one.vector), one.score) for one in found]
+
+    def scroll(
+        self, alias: Alias, where: Where, select: Select, offset: str | None, limit: int
+    ) -> tuple[list[Point], str | None]:
+        """Return a page in id order, and the next page's offset."""
+        request = edge.ScrollRequest(offset, limit, _filter(where), _payload(select), _vectors(select))
+        with _translated("read"):
+            found, following = self._shards[alias].scroll(request)
+        return [_point(record) for record in found], None if following is None else str(following)
+
+    def count(self, alias: Alias, where: Where) -> int:
+        """Return exactly how many points there are."""
+        with _translated("count"):
+            return self._shards[alias].count(edge.CountRequest(exact=True, filter=_filter(where)))
+
+    def flush(self) -> None:
+        """Flush what was written to since the last flush, chunks first."""
+        for alias in (*CHUNKS, Alias.DOCUMENTS):
+            if alias in self._unflushed:
+                with _translated("flush"):
+                    self._shards[alias].flush()
+                self._unflushed.discard(alias)
+
+    def optimize(self) -> None:
+        """Let the engine rebuild where it finds that worth it; some seconds per 50,000 points, readers wait."""
+        for shard in self._shards.values():
+            self._refuse_full_disk()
+            with _translated("optimize"):
+                shard.optimize()
+
+    def close(self) -> None:
+        """Flush and release the folders. Idempotent."""
+        try:
+            self.flush()
+        finally:
+            while self._shards:
+                _, shard = self._shards.popitem()
+                shard.close()
+
+    def _updates(self, operation: Operation) -> Iterator[edge.UpdateOperation]:
+        match operation:
+            case Delete(where):
+                yield edge.UpdateOperation.delete_points_by_filter(_filter(where))
+            case Upsert(points, condition):
+                for start in range(0, len(points), _POINTS_PER_CALL):
+                    batch = [self._vendor_point(point) for point in points[start : start + _POINTS_PER_CALL]]
+                    yield edge.UpdateOperation.upsert_points(batch, condition=_filter(condition))
+
+    def _vendor_point(self, point: Point) -> edge.Point:
+        vectors: dict[str, edge.NamedVector] = {}
+        if point.vector is not None:
+            vectors = {DENSE: point.vector.tolist(), KEYWORDS: self._bm25.embed_document(point.keywords)}
+        return edge.Point(point.id, vectors, dict(point.payload))
+
+    def _refuse_full_disk(self) -> None:
+        free = shutil.disk_usage(self._root).free
+        if free < self._reserve:
+            why = f"{self._root} has {free:,} bytes free and {self._reserve:,} must stay free; make room"
+            raise FeaturesUnavailable(why, tried="write")
+
+
+def _open(root: Path, alias: Alias, spec: EmbeddingSpec) -> edge.EdgeShard:
+    folder = root / collection_of(alias, spec)
+    if not folder.exists():
+        _create(folder, alias, spec)
+    try:
+        with _translated("open"):
+            shard = edge.EdgeShard.load(str(folder))
+    except FeaturesUnavailable as error:
+        if "WouldBlock" in error.why:  # the engine's words for a lock that another process holds
+            why = f"{folder} is open in another process; end that one"
+            raise FeaturesUnavailable(why, tried="open") from error
+        raise FeaturesUnreadable(str(root), error.why) from error
+    _point_alias(root, alias, folder.name)
+    return shard
+
+
+def _create(folder: Path, alias: Alias, spec: EmbeddingSpec) -> None:
+    """Make the collection beside its place and move it there whole, so that a kill leaves no half of one."""
+    unfinished = folder.with_name(folder.name + ".new")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    with _translated("create"):
+        shard = edge.EdgeShard.create(str(unfinished), _config(alias, spec))
+        for field in KEYWORD_FIELDS[alias]:
+            shard.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
+        for field in INTEGER_FIELDS:
+            shard.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Integer))
+        shard.flush()
+        shard.close()
+    unfinished.rename(folder)
+
+
+def _config(alias: Alias, spec: EmbeddingSpec) -> edge.EdgeConfig:
+    keywords = {KEYWORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)}
+    if alias is Alias.DOCUMENTS:
+        return edge.EdgeConfig(sparse_vectors=keywords)  # the engine wants one vector field; this one stays empty
+    # Vectors have unit length: the dot product is the cosine, and gives back exactly the bits that were stored.
+    dense = {DENSE: edge.EdgeVectorParams(size=spec.dimension, distance=edge.Distance.Dot)}
+    kilobytes = _EXACT_BELOW * spec.dimension * np.dtype(np.float32).itemsize // 1024
+    optimizers = edge.EdgeOptimizersConfig(indexing_threshold=kilobytes)
+    return edge.EdgeConfig(vectors=dense, sparse_vectors=keywords, optimizers=optimizers)
+
+
+def _point_alias(root: Path, alias: Alias, collection: str) -> None:
+    pointer = root / f"{alias}.alias"
+    if pointer.exists() and pointer.read_text() == collection:
+        return
+    unfinished = pointer.with_suffix(".new")
+    unfinished.write_text(collection)
+    unfinished.replace(pointer)
+
+
+@contextmanager
+def _translated(tried: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        if type(error) is not Exception:  # the engine knows no type of its own for its failures
+            raise
+        raise FeaturesUnavailable(str(error), tried) from error
+
+
+def _filter(where: Where) -> edge.Filter:
+    must: list[edge.ConditionType] = []
+    must_not: list[edge.ConditionType] = []
+    for condition in where:
+        match condition:
+            case Among(field, values):
+                must.append(edge.FieldCondition(field, match=edge.MatchAny(list(values))))
+            case Other(field, value):
+                must_not.append(edge.FieldCondition(field, match=edge.MatchValue(value)))
+            case UpTo(version):
+                must.append(_older(version, edge.RangeFloat(lte=version.increment)))
+            case Before(version):
+                must.append(_older(version, edge.RangeFloat(lt=version.increment)))
+            case HasId(ids):
+                must.append(edge.HasIdCondition(set(ids)))
+    return edge.Filter(must=must, must_not=must_not)
+
+
+def _older(version: Version, increments: edge.RangeFloat) -> edge.Filter:
+    """Compare the pair; both integers are below 2**53, where floats are exact."""
+    seconds, increment = INTEGER_FIELDS
+    same_second = edge.FieldCondition(seconds, range=edge.RangeFloat(gte=version.seconds, lte=version.seconds))
+    earlier = edge.FieldCondition(seconds, range=edge.RangeFloat(lt=version.seconds))
+    within = edge.FieldCondition(increment, range=increments)
+    return edge.Filter(should=[earlier, edge.Filter(must=[same_second, within])])
+
+
+def _payload(select: Select) -> bool | list[str]:
+    return True if select.fields is None else list(select.fields)
+
+
+def _vectors(select: Select) -> bool | list[str]:
+    return [DENSE] if select.vector else False
+
+
+def _point(record: edge.Record) -> Point:
+    return Point(str(record.id), record.payload or {}, _array(record.vector) if record.vector else None)
+
+
+def _array(vector: object) -> Vector:
+    if not isinstance(vector, dict):
+        message = f"the engine returned {type(vector).__name__} for a named vector"
+        raise TypeError(message)
+    return np.asarray(vector[DENSE], np.float32)
