@@ -14,7 +14,7 @@ from twin_contracts.events import ZERO, Version
 from twin_platform.documents.errors import PositionLost
 from twin_platform.sqlite import connect
 
-_APPLICATION_ID = 0x54774431
+_APPLICATION_ID = 0x74774463  # "twDc"
 _FORMAT = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (

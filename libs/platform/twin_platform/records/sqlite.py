@@ -13,7 +13,7 @@ from twin_platform.records.errors import RecordsUnavailable, RecordUnreadable
 from twin_platform.records.port import ABSENT, Collection, R, RecordChanged, Stored
 from twin_platform.sqlite import connect, transaction, translated
 
-_APPLICATION_ID = 0x54775231
+_APPLICATION_ID = 0x74775263  # "twRc"
 _FORMAT = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (
