@@ -41,10 +41,16 @@ class AuthorRef(Contract):
 
     @classmethod
     def of(cls, name: str) -> "AuthorRef":
-        """Return the author of a display name; the id is its slug, so that spellings differing in case agree."""
-        ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
-        slug = re.sub(r"[^a-z0-9]+", "-", ascii_name).strip("-")[:80]
-        return cls(id=slug or "author-" + uuid_of("author", name)[:8], name=name.strip()[:200] or "Unknown")
+        """Return the author of a display name; the id is its slug, so that spellings differing in case agree.
+
+        Where letters have no place in a slug, part of a hash stands for them: two such names stay two authors.
+        """
+        spelling = " ".join(name.split())
+        folded = unicodedata.normalize("NFKD", spelling.casefold())
+        slug = re.sub(r"[^a-z0-9]+", "-", folded.encode("ascii", "ignore").decode()).strip("-")[:80]
+        if not slug or any(letter.isalpha() and not letter.isascii() for letter in folded):
+            slug = f"{slug or 'author'}-{uuid_of('author', folded)[:8]}"
+        return cls(id=slug, name=spelling[:200] or "Unknown")
 
 
 class Source(Contract):
@@ -103,8 +109,9 @@ def content_hash(document: Raw) -> Digest:
     """Return the hash of every raw field that reaches a snapshot.
 
     Two crawls that differ only in `fetched_at`, `etag` or `committed_at` hash alike: the second writes nothing.
+    An absent field leaves no trace, so that a later release may add one and what is stored keeps its hash.
     """
-    return hashlib.sha256(document.model_dump_json(exclude=_NOT_CONTENT).encode()).hexdigest()
+    return hashlib.sha256(document.model_dump_json(exclude=_NOT_CONTENT, exclude_none=True).encode()).hexdigest()
 
 
 def title_of(document: Raw) -> str | None:

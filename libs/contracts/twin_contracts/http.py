@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AliasChoices, ConfigDict, Field, NonNegativeInt, StringConstraints
+from pydantic import AfterValidator, AliasChoices, ConfigDict, Field, NonNegativeInt, StringConstraints
 
 from twin_contracts.base import AuthorId, Contract, Digest, DocumentId, Instant, Text
 from twin_contracts.documents import DocumentType, TextFormat
@@ -85,7 +85,7 @@ class SearchFilters(_Request):
 class SearchRequest(_Request):
     """Body of `POST /v1/search`."""
 
-    query: Annotated[Text, StringConstraints(min_length=1, max_length=8000, strip_whitespace=True)]
+    query: Annotated[Text, AfterValidator(str.strip), StringConstraints(min_length=1, max_length=8000)]
     limit: Annotated[int, Field(ge=1, le=100)] = 10
     filters: SearchFilters = SearchFilters()
 
