@@ -1,0 +1,178 @@
+"""The embedded system: every service as a thread of this process over one data folder."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uvicorn
+
+from twin_cdc.position import is_captured
+from twin_cdc.relay import Relay
+from twin_cli.data_folder import DataFolder
+from twin_cli.errors import CommandError, PortInUse
+from twin_cli.settings import Settings
+from twin_cli.supervise import Service, Supervisor
+from twin_contracts.documents import AuthorRef
+from twin_contracts.embedding import EmbeddingSpec
+from twin_contracts.http import ComponentStatus
+from twin_contracts.queues import DEFAULT_PARTITIONS
+from twin_feature_stream.bootstrap import FeatureStream
+from twin_feature_stream.registry import build_registry
+from twin_platform.documents.open import open_document_store
+from twin_platform.documents.port import DocumentStore
+from twin_platform.embedding.open import EmbeddingSettings, open_embedder
+from twin_platform.embedding.port import Embedder
+from twin_platform.features.errors import FeaturesUnreadable
+from twin_platform.features.open import open_feature_store
+from twin_platform.features.port import FeatureStore
+from twin_platform.log.open import open_event_log
+from twin_platform.log.port import EventLog
+from twin_platform.records.open import open_record_store
+from twin_platform.records.port import RecordStore
+from twin_platform.telemetry.clock import Clock, SystemClock
+from twin_platform.telemetry.logs import Logger
+from twin_rag_api.bootstrap import Parts, build_api
+
+START_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Stores:
+    """Everything that is opened once and shared by the services."""
+
+    documents: DocumentStore
+    records: RecordStore
+    log: EventLog
+    features: FeatureStore
+    embedder: Embedder
+    clock: Clock
+
+
+@contextmanager
+def running_system(
+    folder: DataFolder, settings: Settings, port: int, logger: Logger, say: Callable[[str], None]
+) -> Iterator[str]:
+    """Run every service over a folder that this process owns; yields the API's URL and stops cleanly afterwards.
+
+    Raises:
+        PortInUse: before anything was started.
+        WeightsUnavailable: the embedding model could not be had.
+    """
+    with ExitStack() as opened:
+        listening = opened.enter_context(_listen(settings.rag_api_host, port))
+        stores = _open(folder, settings, opened, logger, say)
+        supervisor = Supervisor(logger)
+        relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
+        stream = FeatureStream(
+            stores.documents,
+            stores.records,
+            stores.log,
+            stores.features,
+            build_registry(stores.embedder),
+            stores.clock,
+            logger,
+        )
+        supervisor.start(Service("cdc", relay.run, lambda: _component("cdc", relay.status.state, relay.status.detail)))
+        supervisor.start(
+            Service(
+                "feature-stream",
+                stream.run,
+                lambda: _component("feature-stream", stream.status.state, stream.status.detail),
+            )
+        )
+        opened.callback(_shut_down, supervisor, logger)
+        owner = AuthorRef.of(settings.twin_owner)
+        parts = Parts(
+            documents=stores.documents,
+            records=stores.records,
+            features=stores.features,
+            embedder=stores.embedder,
+            log=stores.log,
+            clock=stores.clock,
+            default_author=lambda: owner,
+            components=supervisor.components,
+            captured=lambda: is_captured(stores.documents, stores.records),
+            seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
+        )
+        opened.enter_context(_serving(parts, folder.key or "", listening))
+        url = f"http://{settings.rag_api_host}:{listening.getsockname()[1]}"
+        folder.announce(url)
+        yield url
+
+
+def _open(
+    folder: DataFolder, settings: Settings, opened: ExitStack, logger: Logger, say: Callable[[str], None]
+) -> Stores:
+    clock = SystemClock()
+    path = folder.path
+    embedder = open_embedder(EmbeddingSettings(path=settings.embedding_path, cache=settings.embedding_cache), say)
+    return Stores(
+        documents=opened.enter_context(open_document_store(f"sqlite://{path}/documents.db", clock)),
+        records=opened.enter_context(open_record_store(f"sqlite://{path}/records.db")),
+        log=opened.enter_context(open_event_log(f"sqlite://{path}/log.db", DEFAULT_PARTITIONS)),
+        features=opened.enter_context(_open_features(folder, embedder.spec, logger, say)),
+        embedder=embedder,
+        clock=clock,
+    )
+
+
+def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say: Callable[[str], None]) -> FeatureStore:
+    """Open the vectors; what this program cannot read is set aside, and the flow asks for everything again."""
+    vectors = folder.path / "vectors"
+    url = f"edge://{vectors}"
+    try:
+        return open_feature_store(url, spec, DEFAULT_PARTITIONS)
+    except FeaturesUnreadable as error:
+        aside = folder.path / f"vectors.aside.{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        vectors.rename(aside)
+        logger.event("vectors_set_aside", why=error.why, folder=str(aside))
+        say(f"the vectors could not be read ({error.why}); set aside in {aside}, rebuilding them from the documents")
+        return open_feature_store(url, spec, DEFAULT_PARTITIONS)
+
+
+@contextmanager
+def _listen(host: str, port: int) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((host, port))
+        except OSError as error:
+            raise PortInUse(host, port, error.strerror or str(error)) from error
+        listening.listen(128)
+        yield listening
+
+
+@contextmanager
+def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]:
+    config = uvicorn.Config(
+        build_api(parts, key), log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, args=([listening],), name="rag-api", daemon=True)
+    thread.start()
+    waiting = threading.Event()
+    began = parts.clock.monotonic()
+    while not server.started:
+        if not thread.is_alive() or parts.clock.monotonic() - began > START_SECONDS:
+            message = "the HTTP API did not start; the lines above say why"
+            raise CommandError(message)
+        waiting.wait(0.01)
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def _component(name: str, state: str, detail: str | None) -> ComponentStatus:
+    ready = state in {"active", "running"}
+    known = "ready" if ready else state if state in {"starting", "stopped"} else "degraded"
+    return ComponentStatus.model_validate({"name": name, "state": known, "detail": detail})
+
+
+def _shut_down(supervisor: Supervisor, logger: Logger) -> None:
+    for name in supervisor.shut_down():
+        logger.event("service_did_not_stop", service=name)
