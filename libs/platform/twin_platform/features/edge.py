@@ -17,8 +17,9 @@ from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.events import Version
 from twin_platform.features.engine import (
     CHUNKS,
-    INTEGER_FIELDS,
-    KEYWORD_FIELDS,
+    INCREMENT,
+    INDEXED_FIELDS,
+    SECONDS,
     Alias,
     Among,
     Before,
@@ -188,10 +189,9 @@ def _create(folder: Path, alias: Alias, spec: EmbeddingSpec) -> None:
     shutil.rmtree(unfinished, ignore_errors=True)
     with _translated("create"):
         shard = edge.EdgeShard.create(str(unfinished), _config(alias, spec))
-        for field in KEYWORD_FIELDS[alias]:
-            shard.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Keyword))
-        for field in INTEGER_FIELDS:
-            shard.update(edge.UpdateOperation.create_field_index(field, edge.PayloadSchemaType.Integer))
+        for field, kind in INDEXED_FIELDS[alias].items():
+            schema = edge.PayloadSchemaType.Keyword if kind is str else edge.PayloadSchemaType.Integer
+            shard.update(edge.UpdateOperation.create_field_index(field, schema))
         shard.flush()
         shard.close()
     unfinished.rename(folder)
@@ -247,10 +247,9 @@ def _filter(where: Where) -> edge.Filter:
 
 def _older(version: Version, increments: edge.RangeFloat) -> edge.Filter:
     """Compare the pair; both integers are below 2**53, where floats are exact."""
-    seconds, increment = INTEGER_FIELDS
-    same_second = edge.FieldCondition(seconds, range=edge.RangeFloat(gte=version.seconds, lte=version.seconds))
-    earlier = edge.FieldCondition(seconds, range=edge.RangeFloat(lt=version.seconds))
-    within = edge.FieldCondition(increment, range=increments)
+    same_second = edge.FieldCondition(SECONDS, range=edge.RangeFloat(gte=version.seconds, lte=version.seconds))
+    earlier = edge.FieldCondition(SECONDS, range=edge.RangeFloat(lt=version.seconds))
+    within = edge.FieldCondition(INCREMENT, range=increments)
     return edge.Filter(should=[earlier, edge.Filter(must=[same_second, within])])
 
 

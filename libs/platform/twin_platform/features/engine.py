@@ -25,16 +25,16 @@ class Alias(StrEnum):
 
 
 CHUNKS = (Alias.CHUNKS_PROSE, Alias.CHUNKS_CODE)
+SECONDS, INCREMENT = "version.seconds", "version.increment"
 _RECORD_FORMAT = "1"
+_CHUNK_FIELDS = {"document_id": str, "metadata.author": str, "metadata.type": str, "metadata.platform": str}
 
-KEYWORD_FIELDS: Mapping[Alias, tuple[str, ...]] = {
-    Alias.DOCUMENTS: ("status", "metadata.author"),
-    Alias.CHUNKS_PROSE: ("document_id", "metadata.author", "metadata.type", "metadata.platform"),
-    Alias.CHUNKS_CODE: ("document_id", "metadata.author", "metadata.type", "metadata.platform"),
+INDEXED_FIELDS: Mapping[Alias, Mapping[str, type[str | int]]] = {
+    Alias.DOCUMENTS: {"status": str, "metadata.author": str, SECONDS: int},
+    Alias.CHUNKS_PROSE: _CHUNK_FIELDS,
+    Alias.CHUNKS_CODE: _CHUNK_FIELDS,
 }
-"""Payload fields that conditions name; the engine indexes them."""
-INTEGER_FIELDS = ("version.seconds", "version.increment")
-"""Indexed in every collection."""
+"""Payload fields that conditions select points by; other conditions only look at points that these have selected."""
 
 
 def collection_of(alias: Alias, spec: EmbeddingSpec) -> str:
