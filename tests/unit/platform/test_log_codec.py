@@ -6,10 +6,10 @@ import pytest
 from pydantic import ValidationError
 
 from contract.conformance.log_contract import claim_check, deletion, post
-from twin_contracts.base import Contract
 from twin_contracts.events import CHANGE_EVENT, DocumentInvalid, EventHeaders, Purge, Version
 from twin_platform.log.codec import decode, encode, headers_of
 from twin_platform.log.errors import NewerSchema
+from twin_platform.log.port import Event
 
 
 def altered(**fields: object) -> bytes:
@@ -19,7 +19,7 @@ def altered(**fields: object) -> bytes:
 @pytest.mark.parametrize(
     "event", [deletion(1), post(2, 100), claim_check(3, 10), Purge(before=Version(seconds=4, increment=5))]
 )
-def test_what_was_encoded_is_decoded(event: Contract) -> None:
+def test_what_was_encoded_is_decoded(event: Event) -> None:
     assert decode(encode(event)[1]) == event
 
 

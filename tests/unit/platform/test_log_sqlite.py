@@ -22,6 +22,7 @@ from twin_contracts.queues import queues_of
 from twin_platform.errors import UnknownScheme
 from twin_platform.log.errors import LogUnavailable, PartitionsFixed
 from twin_platform.log.open import open_event_log
+from twin_platform.log.port import Delivery
 from twin_platform.log.sqlite import SqliteEventLog
 from twin_platform.sqlite import ForeignDatabase
 
@@ -97,7 +98,7 @@ def test_a_full_refill_queue_keeps_its_order(log: SqliteEventLog) -> None:
     late = [log.publish(REFILL_0, post(number, characters=10_000)) for number in range(20)]
 
     with consuming(log) as consumer:
-        taken = []
+        taken: list[Delivery] = []
         while len(taken) < 20:
             taken += take(consumer, REFILL_0, 1)
             consumer.acknowledge(REFILL_0, taken[-1].position)

@@ -115,11 +115,12 @@ class GroupCommit:
 
     def _remove(self, acknowledged: Mapping[Queue, int]) -> None:
         for queue, seq in acknowledged.items():
-            sizes = self._connection.execute(
-                "DELETE FROM events WHERE queue = ? AND seq <= ? RETURNING length(body)", (queue.name, seq)
+            self._connection.execute(
+                "UPDATE queues SET bytes = bytes - "
+                "(SELECT coalesce(sum(length(body)), 0) FROM events WHERE queue = name AND seq <= ?) WHERE name = ?",
+                (seq, queue.name),
             )
-            freed = sum(size for (size,) in sizes)
-            self._connection.execute("UPDATE queues SET bytes = bytes - ? WHERE name = ?", (freed, queue.name))
+            self._connection.execute("DELETE FROM events WHERE queue = ? AND seq <= ?", (queue.name, seq))
 
     def _admit(
         self, events: Iterable[_Unconfirmed]
