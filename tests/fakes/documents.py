@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 from typing import Self
@@ -25,6 +25,9 @@ class Kept:
     committed_at: datetime
     content_hash: Digest = ""
     body: bytes | None = None
+
+    def with_body(self, body: bytes) -> "Kept":
+        return replace(self, body=body)
 
 
 @dataclass
@@ -55,7 +58,7 @@ class InMemoryDocumentStore:
             kept = self.contents.rows.get(document.id)
             if kept is not None and kept.content_hash == digest and document_of(document.id, kept.body or b""):
                 return Upserted(digest, changed=False)
-            self._keep(document.id, Kept(self._allocate(now), now, digest, body))
+            self.contents.rows[document.id] = Kept(self._allocate(now), now, digest, body)
         return Upserted(digest, changed=True)
 
     def get(self, document_id: DocumentId) -> Raw | None:
@@ -67,7 +70,7 @@ class InMemoryDocumentStore:
         with self.changed:
             if document_id not in self._present():
                 return False
-            self._keep(document_id, Kept(self._allocate(now), now))
+            self.contents.rows[document_id] = Kept(self._allocate(now), now)
         return True
 
     def find(
@@ -172,9 +175,6 @@ class InMemoryDocumentStore:
         self.changed.notify_all()
         return self.contents.last
 
-    def _keep(self, document_id: DocumentId, kept: Kept) -> None:
-        self.contents.rows[document_id] = kept
-
 
 class InMemoryChangeFeed:
     """Changes of an `InMemoryDocumentStore`."""
@@ -184,8 +184,8 @@ class InMemoryChangeFeed:
 
     def read(self, limit: int, wait: float) -> list[Change]:
         with self._store.changed:
-            self._store.changed.wait_for(lambda: self._store.later_than(self._after), timeout=wait)
             self._store.parse(self.position())
+            self._store.changed.wait_for(lambda: self._store.later_than(self._after), timeout=wait)
             later = self._store.later_than(self._after)[:limit]
             self._after = later[-1][1].version if later else self._store.contents.last
         return [
