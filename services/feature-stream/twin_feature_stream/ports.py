@@ -29,8 +29,9 @@ class Chunk:
 
     @property
     def embedded_text(self) -> str:
-        """Return exactly what the embedder sees: the heading path on a line of its own, then the text."""
-        return " > ".join(self.heading_path) + "\n" + self.text if self.heading_path else self.text
+        """Return exactly what the embedder sees: the heading path on a line of its own, then the text, trimmed."""
+        text = self.text.strip()
+        return " > ".join(self.heading_path) + "\n" + text if self.heading_path else text
 
 
 @dataclass(frozen=True, slots=True)

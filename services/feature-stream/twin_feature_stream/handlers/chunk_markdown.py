@@ -1,0 +1,37 @@
+"""Cut a Markdown article at its headings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from twin_feature_stream.handlers.chunks import chunks_of, pieces_of, shortened, within_limit
+from twin_feature_stream.handlers.cut import Ruler, cuts
+from twin_feature_stream.handlers.levels import PROSE
+from twin_feature_stream.handlers.markdown_sections import sections
+from twin_feature_stream.ports import Chunk, CleanDocument
+from twin_platform.embedding.port import Tokenizer
+
+
+@dataclass(frozen=True)
+class ChunkMarkdown:
+    """Split an article at its headings; each chunk carries the path of headings above it.
+
+    A section longer than `max_tokens` is split at paragraphs, then sentences. Joining the chunks' own text in order
+    gives back the article's text. No chunk spans two sections, so a renamed heading touches what stands under it.
+    """
+
+    version: ClassVar[int] = 1
+
+    tokenizer: Tokenizer
+    max_tokens: int
+
+    def __call__(self, document: CleanDocument) -> Sequence[Chunk]:
+        """Return the chunks in order; none is above `max_tokens`, its heading path included."""
+        text = document.text
+        ruler = Ruler(text, self.tokenizer)
+        chunks: list[Chunk] = []
+        for section in sections(text):
+            path, taken = shortened(section.path, self.tokenizer, self.max_tokens)
+            places = cuts(ruler, section.start, section.end, self.max_tokens - taken, PROSE)
+            chunks += chunks_of(pieces_of(text, places, section.start, section.end), path)
+        return within_limit(chunks, self.tokenizer, self.max_tokens, PROSE)
