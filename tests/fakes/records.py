@@ -26,7 +26,7 @@ class InMemoryRecordStore:
         try:
             return Stored(key, collection.model.model_validate_json(body), revision)
         except ValidationError as error:
-            raise RecordUnreadable(collection.name, key, error.errors()[0]["msg"]) from error
+            raise RecordUnreadable(collection.name, key, str(error)) from error
 
     def put(self, collection: Collection[R], key: str, record: R, if_revision: int | None = None) -> int:
         place = (collection.name, key)

@@ -1,0 +1,116 @@
+"""Record stores: the contract for every adapter, and what only the SQLite file promises."""
+
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from contract.conformance.records_contract import NOTES, Note, RecordStoreContract
+from fakes.clock import SettableClock
+from fakes.records import InMemoryRecordStore
+from twin_platform.documents.sqlite import SqliteDocumentStore
+from twin_platform.errors import UnknownScheme
+from twin_platform.records.errors import RecordsUnavailable
+from twin_platform.records.open import open_record_store
+from twin_platform.records.sqlite import SqliteRecordStore
+from twin_platform.sqlite import ForeignDatabase
+
+ADD_ONE_TWENTY_TIMES = """
+import sys
+from pathlib import Path
+from contract.conformance.records_contract import add_one
+from twin_platform.records.sqlite import SqliteRecordStore
+with SqliteRecordStore(Path(sys.argv[1])) as store:
+    for _ in range(20):
+        add_one(store, "a")
+"""
+
+
+class SqliteHome:
+    """A folder with the file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "records.db"
+
+    def open(self) -> SqliteRecordStore:
+        return SqliteRecordStore(self.path)
+
+    def spoil(self, collection: str, key: str, body: str) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            connection.execute("UPDATE records SET body = ? WHERE collection = ? AND key = ?", (body, collection, key))
+
+
+class InMemoryHome:
+    """The one store, which keeps its records however often it is closed."""
+
+    def __init__(self) -> None:
+        self._store = InMemoryRecordStore()
+
+    def open(self) -> InMemoryRecordStore:
+        return self._store
+
+    def spoil(self, collection: str, key: str, body: str) -> None:
+        revision, _ = self._store.bodies[collection, key]
+        self._store.bodies[collection, key] = (revision, body)
+
+
+class TestInMemoryRecordStore(RecordStoreContract):
+    @pytest.fixture
+    def home(self) -> InMemoryHome:
+        return InMemoryHome()
+
+
+class TestSqliteRecordStore(RecordStoreContract):
+    @pytest.fixture
+    def home(self, tmp_path: Path) -> SqliteHome:
+        return SqliteHome(tmp_path)
+
+    def test_of_processes_that_race_for_a_revision_one_wins(self, home: SqliteHome) -> None:
+        tests = Path(__file__).parents[1]
+        program = [sys.executable, "-c", ADD_ONE_TWENTY_TIMES, str(home.path)]
+        racers = [subprocess.Popen(program, cwd=tests) for _ in range(2)]
+
+        assert [racer.wait(timeout=30) for racer in racers] == [0, 0]
+
+        with home.open() as store:
+            stored = store.get(NOTES, "a")
+        assert stored is not None
+        assert stored.record.number == 40
+
+    def test_a_full_disk_is_transient_and_nothing_is_written(self, home: SqliteHome) -> None:
+        with home.open() as store:
+            store.put(NOTES, "a", Note(number=1))
+            pages = store._connection.execute("PRAGMA page_count").fetchone()[0]
+            store._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+            with pytest.raises(RecordsUnavailable, match="full"):
+                store.put(NOTES, "a", Note(text="x" * 100_000))
+
+            stored = store.get(NOTES, "a")
+        assert stored is not None
+        assert stored.record.number == 1
+
+    def test_a_document_store_is_refused(self, home: SqliteHome) -> None:
+        SqliteDocumentStore(home.path, SettableClock()).close()
+
+        with pytest.raises(ForeignDatabase, match="another store"):
+            home.open()
+
+    def test_a_folder_that_does_not_exist_is_told(self, tmp_path: Path) -> None:
+        with pytest.raises(RecordsUnavailable, match="does its folder exist"):
+            SqliteRecordStore(tmp_path / "missing" / "records.db")
+
+
+def test_a_url_opens_the_store_its_scheme_names(tmp_path: Path) -> None:
+    with open_record_store(f"sqlite://{tmp_path}/records.db") as store:
+        store.put(NOTES, "a", Note())
+
+    assert (tmp_path / "records.db").exists()
+
+
+def test_a_url_of_no_known_adapter_is_refused_with_those_that_are() -> None:
+    with pytest.raises(UnknownScheme, match="sqlite://"):
+        open_record_store("redis://localhost")
