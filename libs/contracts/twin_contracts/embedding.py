@@ -13,7 +13,9 @@ class EmbeddingSpec(Contract):
     id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")]
     """Part of the collection's name: `<alias>__<id>`."""
     model: Text
+    """Its repository on the model hub."""
     revision: Text
+    """The commit of that repository, so that the same spec never names other weights."""
     dimension: PositiveInt
     max_tokens: PositiveInt
     """Longest input in tokens, special tokens included; the model ignores what is beyond."""
@@ -24,7 +26,7 @@ class EmbeddingSpec(Contract):
 MINILM = EmbeddingSpec(
     id="minilm-l6-v2-384",
     model="sentence-transformers/all-MiniLM-L6-v2",
-    revision="1",
+    revision="c9745ed1d9f207416be6d2e6f8de32d1f16199bf",
     dimension=384,
     max_tokens=256,
 )
