@@ -10,10 +10,15 @@ class SettableClock:
 
     def __init__(self, moment: datetime = _START) -> None:
         self.moment = moment
+        self._passed = timedelta()
 
     def now(self) -> datetime:
         return self.moment
 
+    def monotonic(self) -> float:
+        return self._passed.total_seconds()
+
     def turn(self, by: timedelta) -> None:
-        """Move on, or back where `by` is negative."""
+        """Move on, or back where `by` is negative: time passes only forward."""
         self.moment += by
+        self._passed += max(by, timedelta())
