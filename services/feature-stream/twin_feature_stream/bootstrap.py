@@ -42,6 +42,7 @@ class FeatureStream:
     logger: Logger
     flow_index: int = 0
     flow_count: int = 1
+    flush_seconds: float = 1.0
     status: FlowStatus = field(default_factory=FlowStatus)
 
     def run(self, stop: Flag) -> None:
@@ -81,7 +82,7 @@ class FeatureStream:
             failure=Failure(),
             stop=stop.is_set,
         )
-        source = LogSource(self.log, self.queues(), process, self.features, self.clock, stop)
+        source = LogSource(self.log, self.queues(), process, self.features, self.clock, stop, self.flush_seconds)
         sink = FeatureSink(self.features, process, self.status, self.clock)
         run_dataflow(build_dataflow(source, process, sink), process.failure)
 

@@ -18,7 +18,6 @@ from twin_platform.telemetry.clock import Clock
 MAX_MESSAGES = 256
 REFILL_TURN = 10
 """One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
-FLUSH_SECONDS = 1.0
 POLL = timedelta(milliseconds=5)
 
 
@@ -98,11 +97,15 @@ class LogPartition(StatefulSourcePartition[Work, None]):
     end. So what `snapshot` saw handed out is committed at the next poll, and is acknowledged once it is flushed.
     """
 
-    def __init__(self, handout: Handout, features: FeatureStore, clock: Clock, stop: Flag) -> None:
+    def __init__(
+        self, handout: Handout, features: FeatureStore, clock: Clock, stop: Flag, flush_seconds: float
+    ) -> None:
         self._handout, self._features, self._clock, self._stop = handout, features, clock, stop
+        self._flush_seconds = flush_seconds
         self._emitted: list[Work] = []
         self._committed: dict[Queue, Position] = {}
-        self._began = self._flushed = clock.monotonic()
+        self._began = clock.monotonic()
+        self._flushed = self._began - flush_seconds
         self._idle = False
 
     def next_batch(self) -> list[Work]:
@@ -119,7 +122,7 @@ class LogPartition(StatefulSourcePartition[Work, None]):
         now = self._clock.monotonic()
         self._commit(now)
         stopping = self._stop.is_set()
-        if self._committed and (stopping or now - self._flushed >= FLUSH_SECONDS):
+        if self._committed and (stopping or now - self._flushed >= self._flush_seconds):
             self._features.flush()
             for queue, position in self._committed.items():
                 self._handout.consumer.acknowledge(queue, position)
@@ -165,6 +168,8 @@ class LogSource(FixedPartitionedSource[Work, None]):
     features: FeatureStore
     clock: Clock
     stop: Flag
+    flush_seconds: float
+    """The features are flushed, and what they hold acknowledged, at most this often."""
 
     def list_parts(self) -> list[str]:
         """Return the one partition's name."""
@@ -177,4 +182,4 @@ class LogSource(FixedPartitionedSource[Work, None]):
             QueueMissing: cdc has not declared them yet.
         """
         handout = Handout(self.log.consume(self.queues), self.queues, self.process.budget, self.process)
-        return LogPartition(handout, self.features, self.clock, self.stop)
+        return LogPartition(handout, self.features, self.clock, self.stop, self.flush_seconds)
