@@ -1,6 +1,6 @@
 """Features in memory: the real store over an engine that keeps its points in dictionaries."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,7 +23,6 @@ from twin_platform.features.engine import (
     UpTo,
     Where,
 )
-from twin_platform.features.errors import FeaturesUnavailable
 from twin_platform.features.port import Vector
 from twin_platform.features.store import PointFeatureStore
 
@@ -94,19 +93,24 @@ class InMemoryFeatureStore(PointFeatureStore):
         super().__init__(self.engine, partitions)
 
 
-class MortalEngine:
-    """Passes everything on, one write at a time, until it has written `lives` times; then it is gone."""
+class InterruptedEngine:
+    """Passes everything on, one point or deletion at a time; once, after so many writes, it calls `interruption`.
 
-    def __init__(self, engine: PointEngine, lives: int) -> None:
+    One that raises is a kill; one that lets somebody else write is a process that was stopped meanwhile.
+    """
+
+    def __init__(self, engine: PointEngine, after: int, interruption: Callable[[], None]) -> None:
         self._engine = engine
-        self.lives = lives
+        self._interruption = interruption
+        self.left = after
+        """Writes until the interruption; negative once it has been."""
 
     def write(self, alias: Alias, operations: Sequence[Operation]) -> None:
         for operation in operations:
             for one in _single_writes(operation):
-                if not self.lives:
-                    raise FeaturesUnavailable(why="killed by the test", tried="write")
-                self.lives -= 1
+                self.left -= 1
+                if self.left == -1:
+                    self._interruption()
                 self._engine.write(alias, [one])
 
     def retrieve(self, alias: Alias, ids: Sequence[str], select: Select) -> list[Point]:
