@@ -1,0 +1,129 @@
+"""A whole embedded system as processes, in a data folder of its own: what benchmarks and end-to-end tests run on."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import psutil
+
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+
+
+@dataclass
+class RunningSystem:
+    """`twin up` with its data folder; `kill` is a real SIGKILL."""
+
+    data: Path
+    environment: dict[str, str]
+    parent: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Return where the API listens now."""
+        return str(json.loads((self.data / "owner.json").read_text())["url"])
+
+    @property
+    def key(self) -> str:
+        """Return the API's key."""
+        return (self.data / "key").read_text().strip()
+
+    def client(self) -> httpx.Client:
+        """Return an HTTP client of the API."""
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=60.0, trust_env=False
+        )
+
+    def twin(self, *words: str, timeout: float = 600.0) -> subprocess.CompletedProcess[str]:
+        """Run one `twin` command on this data folder."""
+        command = [sys.executable, "-m", "twin_cli", *words]
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
+
+    def start_twin(self, *words: str) -> subprocess.Popen[str]:
+        """Start one `twin` command on this data folder."""
+        command = [sys.executable, "-m", "twin_cli", *words]
+        return subprocess.Popen(
+            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def child(self) -> psutil.Process:
+        """Return the process that does the work."""
+        return psutil.Process(int(json.loads((self.data / "owner.json").read_text())["pid"]))
+
+    def kill_child(self) -> None:
+        """SIGKILL the working process; its parent starts another."""
+        child = self.child()
+        child.kill()
+        child.wait(STOP_SECONDS)
+
+    def kill_all(self) -> None:
+        """SIGKILL parent and child, as a power cut would."""
+        child = self.child()
+        self.parent.kill()
+        self.parent.wait(STOP_SECONDS)
+        child.kill()
+        child.wait(STOP_SECONDS)
+
+    def start(self) -> None:
+        """Start `twin up` on the data folder, and wait until it is ready."""
+        self.parent = _up(self.environment)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait for the API's readiness."""
+        deadline = time.monotonic() + START_SECONDS
+        while not self._is_ready():
+            if self.parent.poll() is not None or time.monotonic() > deadline:
+                message = f"twin up did not become ready (exit status {self.parent.poll()})"
+                raise RuntimeError(message)
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Ask for a clean stop and return the exit status."""
+        self.parent.send_signal(signal.SIGTERM)
+        return self.parent.wait(STOP_SECONDS)
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).is_success
+        except (httpx.TransportError, OSError, ValueError, KeyError):
+            return False
+
+
+@contextmanager
+def running_system(**settings: str) -> Iterator[RunningSystem]:
+    """Yield a system in a new data folder, ready; stopped and removed at the end.
+
+    Args:
+        settings: environment variables of the system.
+    """
+    with tempfile.TemporaryDirectory(prefix="twin-", ignore_cleanup_errors=True) as folder:
+        data = Path(folder, "data")
+        environment = {**os.environ, "TWIN_DATA": str(data), "RAG_API_PORT": "0", **settings}
+        for name in ("TWIN_URL", "TWIN_API_KEY"):
+            environment.pop(name, None)
+        system = RunningSystem(data, environment, _up(environment))
+        try:
+            system.wait_until_ready()
+            yield system
+        finally:
+            if system.parent.poll() is None:
+                try:
+                    system.stop()
+                except subprocess.TimeoutExpired:
+                    system.kill_all()
+
+
+def _up(environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", "twin_cli", "up"], env=environment, stdin=subprocess.DEVNULL)
