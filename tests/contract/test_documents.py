@@ -8,7 +8,9 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -40,6 +42,14 @@ for number in count():
     store.upsert(RawPost(id=document_id, author=author, source=source, text="word " * 2000))
     print(document_id, flush=True)
 """
+
+
+def write(store: SqliteDocumentStore, count: int) -> list[DocumentId]:
+    """Write documents of new ids and return these."""
+    documents = [post(str(uuid4())) for _ in range(count)]
+    for document in documents:
+        store.upsert(document)
+    return [document.id for document in documents]
 
 
 class SqliteHome:
@@ -137,6 +147,19 @@ class TestSqliteDocumentStore(DocumentStoreContract):
             other.upsert(post("a"))
 
             assert len(reading.result(timeout=5.0)) == 1
+
+    def test_openings_that_write_at_once_never_share_a_version(
+        self, home: SqliteHome, store: SqliteDocumentStore, clock: SettableClock
+    ) -> None:
+        position = now_position(store)
+        with home.open(clock) as other, ThreadPoolExecutor(2) as pool:
+            writing = [pool.submit(write, opening, 40) for opening in (store, other)]
+            written = [document_id for future in writing for document_id in future.result()]
+
+        changes = changes_after(store, position)
+
+        assert sorted(change.document_id for change in changes) == sorted(written)
+        assert all(earlier.version < later.version for earlier, later in pairwise(changes))
 
     def test_a_waiting_feed_holds_no_transaction(self, home: SqliteHome, store: SqliteDocumentStore) -> None:
         with closing(store.changes(None)) as feed, closing(sqlite3.connect(home.path)) as other:

@@ -480,8 +480,8 @@ class DocumentStoreContract:
         self, home: DocumentHome, clock: SettableClock
     ) -> None:
         with home.open(clock) as store:
-            position = now_position(store)
             store.upsert(post("b"))
+            position = now_position(store)
         clock.turn(timedelta(minutes=-10))
 
         with home.open(clock) as again:

@@ -26,10 +26,11 @@ CREATE TABLE IF NOT EXISTS documents (
     author TEXT,
     author_name TEXT,
     type TEXT,
-    body BLOB  -- NULL: deleted, and kept as (id, version) so that the feed can tell
+    body BLOB,  -- NULL: deleted, and kept as (id, version) so that the feed can tell
+    CHECK ((body IS NULL) = (author IS NULL))
 );
 CREATE UNIQUE INDEX IF NOT EXISTS documents_by_version ON documents (seconds, increment);
-CREATE INDEX IF NOT EXISTS documents_by_author ON documents (author, id) WHERE body IS NOT NULL;
+CREATE INDEX IF NOT EXISTS documents_by_author ON documents (author, id, author_name, seconds, increment);
 CREATE INDEX IF NOT EXISTS deletions_by_moment ON documents (committed_at) WHERE body IS NULL;
 CREATE TABLE IF NOT EXISTS versions (
     only INTEGER PRIMARY KEY CHECK (only = 1),
