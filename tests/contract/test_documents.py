@@ -14,7 +14,9 @@ from uuid import uuid4
 
 import pytest
 
-from contract.conformance.documents_contract import DocumentStoreContract, changes_after, now_position, of_size, post
+from contract.conformance.change_feed_contract import ChangeFeedContract
+from contract.conformance.documents_contract import DocumentStoreContract
+from contract.conformance.documents_home import changes_after, now_position, of_size, post
 from fakes.clock import SettableClock
 from fakes.documents import Contents, InMemoryDocumentStore
 from twin_contracts.base import DocumentId
@@ -99,13 +101,13 @@ class InMemoryHome:
         rows[document_id] = rows[document_id].with_body(body)
 
 
-class TestInMemoryDocumentStore(DocumentStoreContract):
+class TestInMemoryDocumentStore(DocumentStoreContract, ChangeFeedContract):
     @pytest.fixture
     def home(self) -> InMemoryHome:
         return InMemoryHome()
 
 
-class TestSqliteDocumentStore(DocumentStoreContract):
+class TestSqliteDocumentStore(DocumentStoreContract, ChangeFeedContract):
     @pytest.fixture
     def home(self, tmp_path: Path) -> SqliteHome:
         return SqliteHome(tmp_path)
