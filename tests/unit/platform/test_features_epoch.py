@@ -62,6 +62,7 @@ THIRD: tuple[ApplyDocument, ...] = (
     withdrawn(MET, version(4), RecordStatus.PARKED),
 )
 NAMES = ("grows", "moves", "goes", "refused", "sliced", "fresh", UNSEEN, MET)
+NAME_OF = {document_id_of(name): name for name in NAMES}
 
 
 class Killed(BaseException):
@@ -112,6 +113,8 @@ def test_a_kill_between_any_two_writes_shows_no_mixture() -> None:
         found = view(engine)
 
         assert all(found[name] in (before[name], after[name]) for name in NAMES)
+        indexed_records = store_over(engine).find_records(status=RecordStatus.INDEXED)
+        assert all(len(found[NAME_OF[record.document_id]]) == record.chunks for record in indexed_records)
 
 
 def test_repeating_a_killed_epoch_ends_in_exactly_the_same_points() -> None:
@@ -129,6 +132,29 @@ def test_a_writer_that_was_stopped_and_goes_on_shows_nothing_of_its_own() -> Non
     for engine in interrupted_everywhere(lambda engine: store_over(engine).apply(THIRD)):
         assert view(engine) == view(newest)
         assert contents(engine)[Alias.DOCUMENTS] == contents(newest)[Alias.DOCUMENTS]
+
+
+def test_a_parked_revision_is_not_seen_while_its_chunks_are_still_there() -> None:
+    change = indexed("goes", version(1), ["e", "f"])
+    parked = change.record.model_copy(update={"status": RecordStatus.PARKED, "chunks": 0, "text": None})
+    engine = filled([change])
+
+    with suppress(Killed):
+        store_over(InterruptedEngine(engine, 1, kill)).apply([ApplyDocument(parked)])
+
+    assert stored(store_over(engine), "goes") == ["e", "f"]
+    assert seen(store_over(engine), "goes") == set()
+
+
+def test_a_purge_spares_what_arrives_at_its_version_after_it_looked() -> None:
+    engine = filled([indexed(UNSEEN, version(1), ["j"])])
+    met_late = [indexed(UNSEEN, version(2), ["j", "k"])]
+
+    store_over(InterruptedEngine(engine, 0, lambda: store_over(engine).apply(met_late))).apply(
+        [ApplyPurge(1, version(2))]
+    )
+
+    assert seen(store_over(engine), UNSEEN) == {"j", "k"}
 
 
 def test_a_chunk_replaced_between_search_and_record_check_is_not_returned() -> None:
