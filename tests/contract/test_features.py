@@ -1,18 +1,49 @@
 """Every feature store keeps the port's promises; what only a folder can show stands below."""
 
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from contract.conformance.features_contract import PARTITIONS, FeatureStoreContract
-from fakes.feature_samples import EMBEDDER
+from fakes.feature_samples import EMBEDDER, deleted, indexed, seen, stored, version
 from fakes.features import InMemoryFeatureStore
+from twin_contracts.documents import MAX_DOCUMENT_BYTES
+from twin_contracts.records import RecordStatus
+from twin_platform.errors import UnknownScheme
 from twin_platform.features.edge import EdgeEngine
 from twin_platform.features.engine import Alias, Delete
-from twin_platform.features.port import FeatureStore
+from twin_platform.features.errors import FeaturesUnavailable, FeaturesUnreadable
+from twin_platform.features.open import open_feature_store
+from twin_platform.features.port import ApplyDocument, FeatureStore
 from twin_platform.features.store import PointFeatureStore
+
+TESTS = Path(__file__).parents[1]
+APPLY_AND_DIE = """
+import os, pathlib, signal, sys
+from fakes.feature_samples import EMBEDDER, deleted, indexed, version
+from fakes.features import InterruptedEngine
+from twin_platform.features.edge import EdgeEngine
+from twin_platform.features.store import PointFeatureStore
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+engine = EdgeEngine(pathlib.Path(sys.argv[1]), EMBEDDER.spec)
+PointFeatureStore(engine).apply([indexed("essay", version(1), ["a", "b"]), indexed("gone", version(1), ["x"])])
+writer = InterruptedEngine(engine, int(sys.argv[2]), die)
+PointFeatureStore(writer).apply([indexed("essay", version(2), ["c", "d", "e"]), deleted("gone", version(2))])
+die()
+"""
+"""Flushes nothing."""
+OLD, NEW = {"a", "b"}, {"c", "d", "e"}
 
 
 class TestInMemoryFeatureStore(FeatureStoreContract):
@@ -20,6 +51,11 @@ class TestInMemoryFeatureStore(FeatureStoreContract):
     def store(self) -> Iterator[FeatureStore]:
         with InMemoryFeatureStore(PARTITIONS) as store:
             yield store
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """Copy all but the write-ahead logs: sparse files of 32 MiB each, which nothing in an empty folder needs."""
+    return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns("wal")))
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +68,13 @@ def empty_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folder(empty_folder: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(empty_folder, tmp_path / "features"))
+    return copied(empty_folder, tmp_path / "features")
 
 
 @pytest.fixture(scope="module")
 def one_engine(empty_folder: Path) -> Iterator[EdgeEngine]:
     """Open a folder once: each opening waits for the disk many times."""
-    engine = EdgeEngine(Path(shutil.copytree(empty_folder, empty_folder.with_name("reused"))), EMBEDDER.spec)
+    engine = EdgeEngine(copied(empty_folder, empty_folder.with_name("reused")), EMBEDDER.spec)
     yield engine
     engine.close()
 
@@ -49,3 +85,113 @@ class TestEdgeFeatureStore(FeatureStoreContract):
         for alias in Alias:
             one_engine.write(alias, [Delete(())])
         return PointFeatureStore(one_engine, PARTITIONS)
+
+
+@pytest.mark.parametrize(
+    ("writes", "essay", "gone"),
+    [(1, OLD, set()), (6, OLD, set()), (7, NEW, set()), (99, NEW, set())],
+    ids=["tombstone", "chunks, no record", "record, no clean-up", "all of it"],
+)
+def test_what_was_written_survives_a_killed_process_as_no_mixture(
+    folder: Path, writes: int, essay: set[str], gone: set[str]
+) -> None:
+    died = subprocess.run(
+        [sys.executable, "-c", APPLY_AND_DIE, str(folder), str(writes)],
+        env=os.environ | {"PYTHONPATH": str(TESTS)},
+        check=False,
+    )
+
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        assert died.returncode == -signal.SIGKILL
+        assert (seen(store, "essay"), seen(store, "gone")) == (essay, gone)
+        store.apply([indexed("essay", version(2), ["c", "d", "e"]), deleted("gone", version(2))])
+        assert (stored(store, "essay"), stored(store, "gone")) == (["c", "d", "e"], [])
+
+
+def test_readers_beside_a_writer_see_one_revision_at_a_time(one_engine: EdgeEngine) -> None:
+    store = PointFeatureStore(one_engine)
+    revisions = [{f"{number} {letter}" for letter in "abc"} for number in range(20)]
+    store.apply([indexed("essay", version(1), sorted(revisions[0]))])
+    written = threading.Event()
+
+    def read() -> int:
+        reads = 0
+        while not written.is_set():
+            found = seen(store, "essay")
+            assert any(found <= revision for revision in revisions)
+            reads += bool(found)
+        return reads
+
+    with ThreadPoolExecutor(3) as pool:
+        readers = [pool.submit(read) for _ in range(3)]
+        for number, texts in enumerate(revisions[1:], start=2):
+            store.apply([indexed("essay", version(number), sorted(texts))])
+        written.set()
+
+    assert all(reader.result() > 0 for reader in readers)
+    assert seen(store, "essay") == revisions[-1]
+
+
+def test_a_document_of_eight_mebibytes_comes_back_whole(one_engine: EdgeEngine) -> None:
+    store = PointFeatureStore(one_engine)
+    change = indexed("book", version(1), ["a"])
+    record = change.record.model_copy(update={"text": "é" * (MAX_DOCUMENT_BYTES // 2)})
+
+    store.apply([ApplyDocument(record, change.chunks)])
+
+    assert store.records([record.document_id]) == {record.document_id: record}
+
+
+def test_a_folder_is_open_once_at_a_time(folder: Path) -> None:
+    with (
+        PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)),
+        pytest.raises(FeaturesUnavailable, match="another process"),
+    ):
+        EdgeEngine(folder, EMBEDDER.spec)
+
+
+@pytest.mark.parametrize("file", ["edge_config.json", "segments/*/segment.json"])
+def test_a_damaged_folder_says_what_to_do(folder: Path, file: str) -> None:
+    for damaged in folder.glob(f"chunks_prose__*/{file}"):
+        damaged.write_text("{")
+
+    with pytest.raises(FeaturesUnreadable, match="move the folder away"):
+        EdgeEngine(folder, EMBEDDER.spec)
+
+
+def test_a_creation_that_was_cut_short_is_begun_again(folder: Path) -> None:
+    (collection,) = folder.glob("chunks_code__*")
+    collection.rename(collection.with_name(collection.name + ".new"))
+
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        assert store.count_chunks() == 0
+    assert collection.exists()
+
+
+def test_another_spec_fills_its_own_collections_beside_the_same_records(folder: Path) -> None:
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        store.apply([indexed("essay", version(1), ["a"])])
+    other = EMBEDDER.spec.model_copy(update={"id": "other-64"})
+
+    with PointFeatureStore(EdgeEngine(folder, other)) as store:
+        assert (store.count_records(RecordStatus.INDEXED), store.count_chunks(), store.is_empty()) == (1, 0, True)
+    assert (folder / "chunks_prose.alias").read_text() == "chunks_prose__other-64"
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        assert seen(store, "essay") == {"a"}
+
+
+def test_a_disk_that_is_nearly_full_is_said_before_anything_is_written(folder: Path) -> None:
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        store.apply([indexed("essay", version(1), ["a"])])
+
+    with pytest.raises(FeaturesUnavailable, match="make room"):
+        EdgeEngine(folder, EMBEDDER.spec, reserve=2**60)
+
+
+def test_the_scheme_of_the_url_picks_the_adapter(folder: Path) -> None:
+    with open_feature_store(f"edge://{folder}", EMBEDDER.spec) as store:
+        store.apply([deleted("gone", version(1))])
+        store.close()
+
+    with pytest.raises(UnknownScheme, match="edge://"):
+        open_feature_store("https://qdrant:6333", EMBEDDER.spec)

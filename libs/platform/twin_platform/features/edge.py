@@ -179,6 +179,10 @@ def _open(root: Path, alias: Alias, spec: EmbeddingSpec) -> edge.EdgeShard:
             why = f"{folder} is open in another process; end that one"
             raise FeaturesUnavailable(why, tried="open") from error
         raise FeaturesUnreadable(str(root), error.why) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # what some damage ends in; the type cannot be imported
+            raise
+        raise FeaturesUnreadable(str(root), str(error)) from error
     _point_alias(root, alias, folder.name)
     return shard
 
