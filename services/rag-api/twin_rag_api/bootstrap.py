@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 from twin_contracts.http import Problem
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.gate import Gate
+from twin_rag_api.models import ModelRoutes
 from twin_rag_api.parts import Parts
 from twin_rag_api.problems import install_error_responses
 from twin_rag_api.retrieve import Retriever
@@ -33,4 +34,5 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(SystemRoutes(parts).router())
     app.include_router(DocumentRoutes(parts.documents, parts.features, parts.default_author).router())
     app.include_router(SearchRoutes(retrieve).router())
+    app.include_router(ModelRoutes(parts.documents).router())
     return app

@@ -66,7 +66,7 @@ def _on_invalid(request: Request, error: Exception) -> Response:
             request, InvalidRequest("body", f"invalid JSON at character {path[0]}: {first['ctx']['error']}")
         )
     if kind == "body" and not path:
-        why = "it must be a JSON object, sent with the header 'Content-Type: application/json'"
+        why = "it must be a JSON object of valid Unicode, sent with the header 'Content-Type: application/json'"
         return _response(request, InvalidRequest("body", why))
     return _response(request, InvalidRequest(".".join(map(str, path)), first["msg"]))
 

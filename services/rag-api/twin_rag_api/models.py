@@ -1,0 +1,49 @@
+"""Routes of models: whose twin a client may ask."""
+
+from fastapi import APIRouter
+
+from twin_contracts.base import AuthorId
+from twin_contracts.chat import Model, ModelList
+from twin_platform.documents.port import DocumentStore
+from twin_rag_api.errors import ModelUnknown
+
+TWIN = "twin"
+_OWNED_BY = "llm-twin"
+
+
+def author_of_model(documents: DocumentStore, model: str) -> AuthorId | None:
+    """Return whose model it is; None for `twin`, which is not bound to one author's documents.
+
+    Raises:
+        ModelUnknown: the name is another one, or nothing by that author is stored.
+    """
+    if model == TWIN:
+        return None
+    prefix, _, author = model.partition(":")
+    if prefix != TWIN or not documents.find(author=author, limit=1):
+        raise ModelUnknown(model)
+    return author
+
+
+class ModelRoutes:
+    """`twin`, and `twin:<author>` for everybody with a document, so that a client picks an author by its model."""
+
+    def __init__(self, documents: DocumentStore) -> None:
+        self._documents = documents
+
+    def router(self) -> APIRouter:
+        """Return the routes below `/v1/models`."""
+        router = APIRouter(prefix="/v1/models", tags=["chat"])
+        router.add_api_route("", self.list, methods=["GET"])
+        router.add_api_route("/{model}", self.get, methods=["GET"])
+        return router
+
+    def list(self) -> ModelList:
+        """Return `twin` and one model per author."""
+        authors = (f"{TWIN}:{count.author.id}" for count in self._documents.authors())
+        return ModelList(data=tuple(Model(id=name, owned_by=_OWNED_BY) for name in (TWIN, *authors)))
+
+    def get(self, model: str) -> Model:
+        """Return one model."""
+        author_of_model(self._documents, model)
+        return Model(id=model, owned_by=_OWNED_BY)

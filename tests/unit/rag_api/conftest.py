@@ -1,0 +1,8 @@
+import pytest
+
+from fakes.api import Api
+
+
+@pytest.fixture
+def api() -> Api:
+    return Api()

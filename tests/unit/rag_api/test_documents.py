@@ -1,0 +1,183 @@
+from threading import Timer
+
+import pytest
+
+from fakes.api import OWNER, Api
+from twin_contracts.documents import RawArticle, RawCode, RawPost, document_id_of, document_id_of_client
+from twin_contracts.http import DocumentInput
+from twin_rag_api.raw import raw_document
+
+CLIENTS = document_id_of_client("my.note~1")
+
+
+def test_a_document_is_stored_before_it_is_accepted(api: Api) -> None:
+    response = api.client.put("/v1/documents/my.note~1", json={"type": "post", "text": "Hello."})
+
+    assert response.status_code == 202
+    assert response.headers["location"] == f"/v1/documents/{CLIENTS}"
+    assert response.json()["status"] == "pending"
+    stored = api.documents.get(CLIENTS)
+    assert isinstance(stored, RawPost)
+    assert (stored.text, stored.author) == ("Hello.", OWNER)
+
+
+def test_a_document_id_names_itself(api: Api) -> None:
+    document_id = document_id_of("https://example.org/a")
+
+    api.client.put(f"/v1/documents/{document_id}", json={"type": "post", "text": "Hello."})
+
+    assert api.documents.get(document_id) is not None
+
+
+def test_the_same_document_again_keeps_its_status(api: Api) -> None:
+    body = {"type": "post", "text": "Hello."}
+    api.client.put("/v1/documents/a", json=body)
+    api.index(raw_document(document_id_of_client("a"), DocumentInput.model_validate(body), OWNER))
+
+    response = api.client.put("/v1/documents/a", json=body)
+
+    assert (response.status_code, response.json()["status"], response.json()["chunks"]) == (202, "indexed", 1)
+
+
+def test_a_changed_document_is_pending_until_its_own_revision_is_indexed(api: Api) -> None:
+    api.index(post("a", "Old."))
+
+    response = api.client.put("/v1/documents/a", json={"type": "post", "text": "New."})
+
+    assert response.json()["status"] == "pending"
+    assert response.json()["chunks"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        ({"text": "x", "title": "Given"}, "Given"),
+        ({"text": "Some words.\n\n## The  *first* heading ##\n"}, "The *first* heading"),
+        ({"text": "\n  First line\nSecond"}, "First line"),
+        ({"text": "<p>a</p><h1 class='b'>Cats &amp; <i>dogs</i></h1>", "format": "html"}, "Cats & dogs"),
+        ({"text": "<p>Only this.</p>", "format": "html"}, "Only this."),
+    ],
+)
+def test_an_article_without_a_title_takes_it_from_its_text(api: Api, body: dict[str, str], title: str) -> None:
+    api.client.put("/v1/documents/a", json=body)
+
+    stored = api.documents.get(document_id_of_client("a"))
+    assert isinstance(stored, RawArticle)
+    assert stored.title == title
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"text": " \n "}, "title"),
+        ({"type": "code", "text": "x = 1", "path": "a.py"}, "repository"),
+        ({"type": "code", "text": "x = 1", "repository": "r", "path": ""}, "path"),
+        ({"type": "poem", "text": "x"}, "type"),
+        ({"title": "x"}, "text"),
+    ],
+)
+def test_what_a_type_needs_is_asked_for_by_name(api: Api, body: dict[str, str], field: str) -> None:
+    response = api.client.put("/v1/documents/a", json=body)
+
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(f"{field}: ")
+
+
+def test_code_keeps_its_place(api: Api) -> None:
+    api.client.put("/v1/documents/a", json={"type": "code", "text": "x = 1", "repository": "r", "path": "a.py"})
+
+    stored = api.documents.get(document_id_of_client("a"))
+    assert isinstance(stored, RawCode)
+    assert (stored.repository, stored.path) == ("r", "a.py")
+
+
+@pytest.mark.parametrize("given_id", ["a b", "x" * 201, "ä", "a%0A"])
+def test_an_id_that_no_client_may_choose_is_refused(api: Api, given_id: str) -> None:
+    response = api.client.put(f"/v1/documents/{given_id}", json={"type": "post", "text": "x"})
+
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith("id: ")
+
+
+def test_waiting_ends_when_the_document_is_indexed(api: Api) -> None:
+    document = post("a", "Hello.")
+    api.documents.upsert(document)
+    flow = Timer(0.05, api.index, [document])
+    flow.start()
+
+    response = api.client.get("/v1/documents/a?wait=indexed&timeout=10")
+
+    flow.join()
+    assert (response.status_code, response.json()["status"]) == (200, "indexed")
+
+
+def test_waiting_ends_with_the_reason_when_the_document_is_refused(api: Api) -> None:
+    document = post("a", " ")
+    api.documents.upsert(document)
+    api.refuse(document, "nothing is left of it")
+
+    status = api.client.get("/v1/documents/a?wait=indexed&timeout=10").json()
+
+    assert (status["status"], status["stage"], status["reason"]) == ("rejected", "clean", "nothing is left of it")
+
+
+def test_a_wait_that_is_over_says_how_it_is_now(api: Api) -> None:
+    api.documents.upsert(post("a", "Hello."))
+
+    response = api.client.get("/v1/documents/a?wait=indexed&timeout=0.03")
+
+    assert (response.status_code, response.json()["status"]) == (200, "pending")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_a_document_that_never_was_is_not_found(api: Api, method: str) -> None:
+    response = api.client.request(method, "/v1/documents/nothing")
+
+    assert response.status_code == 404
+    assert "never stored" in response.json()["detail"]
+
+
+def test_a_deletion_is_pending_until_its_chunks_are_gone(api: Api) -> None:
+    document = post("a", "Hello.")
+    api.index(document)
+
+    accepted = api.client.delete("/v1/documents/a")
+    on_its_way = api.client.get("/v1/documents/a")
+    api.forget(document)
+    gone = api.client.get("/v1/documents/a")
+
+    assert (accepted.status_code, accepted.json()["status"]) == (202, "pending")
+    assert on_its_way.json()["status"] == "pending"
+    assert gone.status_code == 404
+    assert api.client.delete("/v1/documents/a").status_code == 404
+
+
+def test_the_list_has_every_document_once_over_its_pages(api: Api) -> None:
+    for number in range(5):
+        api.documents.upsert(post(f"n{number}", "Hello."))
+    api.index(post("n0", "Hello."))
+
+    pages = [api.client.get("/v1/documents?limit=2").json()]
+    while pages[-1]["next"]:
+        pages.append(api.client.get(f"/v1/documents?limit=2&cursor={pages[-1]['next']}").json())
+
+    listed = {item["document_id"]: item["status"] for page in pages for item in page["items"]}
+    expected = {document_id_of_client(f"n{number}"): "pending" for number in range(5)}
+    assert listed == expected | {document_id_of_client("n0"): "indexed"}
+    assert [len(page["items"]) for page in pages] == [2, 2, 1]
+
+
+def test_the_list_is_narrowed_by_author_and_type(api: Api) -> None:
+    api.client.put("/v1/documents/a", json={"type": "post", "text": "x", "author": "Ada Lovelace"})
+    api.client.put("/v1/documents/b", json={"type": "post", "text": "x"})
+    api.client.put("/v1/documents/c", json={"text": "x", "author": "Ada Lovelace"})
+
+    items = api.client.get("/v1/documents?author=ada-lovelace&type=post").json()["items"]
+
+    assert [item["document_id"] for item in items] == [document_id_of_client("a")]
+
+
+def post(client_id: str, text: str) -> RawPost:
+    document = raw_document(document_id_of_client(client_id), DocumentInput(type="post", text=text), OWNER)  # type: ignore[arg-type]
+    assert isinstance(document, RawPost)
+    return document
