@@ -141,8 +141,7 @@ class EdgeEngine:
         try:
             self.flush()
         finally:
-            while self._shards:
-                _, shard = self._shards.popitem()
+            for shard in self._shards.values():
                 shard.close()
 
     def _updates(self, operation: Operation) -> Iterator[edge.UpdateOperation]:
