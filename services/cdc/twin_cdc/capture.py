@@ -2,16 +2,36 @@
 
 from collections.abc import Iterable
 
+from pydantic import TypeAdapter, ValidationError
+
 from twin_cdc.window import Message
-from twin_contracts.base import DocumentId
+from twin_contracts.base import DocumentId, uuid_of
 from twin_contracts.events import CLAIM_CHECK_BYTES, Cause, DocumentChanged, DocumentDeleted, DocumentInvalid, Version
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_platform.documents.port import Change, DeletedDocument, InvalidDocument, Snapshot, StoredDocument
 
+_DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
+_REASON_LENGTH = 2000
+
+
+def is_document_id(stored_id: str) -> bool:
+    """Return whether an id that the store holds is one; some other program may have written anything."""
+    try:
+        _DOCUMENT_ID.validate_python(stored_id)
+    except ValidationError:
+        return False
+    return True
+
 
 def event_of(change: Change, cause: Cause) -> DocumentChanged | DocumentDeleted | DocumentInvalid:
-    """Return the event that tells this state; a body above the claim-check limit stays in the store."""
-    identity = {"document_id": change.document_id, "version": change.version, "cause": cause}
+    """Return the event that tells this state; a body above the claim-check limit stays in the store.
+
+    What is stored under something that is no document id is told under an id derived from it.
+    """
+    document_id, told = change.document_id, ""
+    if not is_document_id(document_id):
+        document_id, told = uuid_of("foreign", document_id), f"stored under {document_id!r}, which is no document id; "
+    identity = {"document_id": document_id, "version": change.version, "cause": cause}
     match change:
         case StoredDocument():
             return DocumentChanged.model_validate(
@@ -24,16 +44,16 @@ def event_of(change: Change, cause: Cause) -> DocumentChanged | DocumentDeleted 
                 }
             )
         case InvalidDocument():
-            return DocumentInvalid.model_validate(
-                {**identity, "content_hash": change.content_hash, "reason": change.reason}
-            )
+            reason = (told + change.reason)[:_REASON_LENGTH]
+            return DocumentInvalid.model_validate({**identity, "content_hash": change.content_hash, "reason": reason})
         case DeletedDocument():
             return DocumentDeleted.model_validate({**identity, "committed_at": change.committed_at})
 
 
 def messages_of(changes: Iterable[Change], cause: Cause, lane: Lane, partitions: int) -> list[Message]:
     """Return each change's event with its queue."""
-    return [(Queue(partition_of(change.document_id, partitions), lane), event_of(change, cause)) for change in changes]
+    events = [event_of(change, cause) for change in changes]
+    return [(Queue(partition_of(event.document_id, partitions), lane), event) for event in events]
 
 
 def messages_of_snapshot(snapshot: Snapshot, cause: Cause, partitions: int) -> list[Message]:

@@ -1,5 +1,7 @@
 """How far the change feed has been published, and what a lost position still owes."""
 
+from contextlib import closing, suppress
+
 from twin_cdc.errors import RightLost
 from twin_contracts.base import Contract, DocumentId, Text, uuid_of
 from twin_contracts.events import Cause
@@ -26,6 +28,7 @@ class FeedPosition(Contract):
 
 
 POSITIONS = Collection("cdc-positions", FeedPosition)
+_REASON_LENGTH = 500
 
 
 class PositionKeeper:
@@ -59,21 +62,18 @@ class PositionKeeper:
         owed = self._position.owed
         if owed is None:
             return
-        if self._records.get(REEMISSIONS, owed) is None:
-            request = Reemission(
-                id=owed, reason=self._position.owed_reason, cause=Cause.REFILL, requested_at=self._clock.now()
-            )
+        request = Reemission(
+            id=owed, reason=self._position.owed_reason, cause=Cause.REFILL, requested_at=self._clock.now()
+        )
+        with suppress(RecordChanged):  # a crash came after the same put
             self._records.put(REEMISSIONS, owed, request, if_revision=ABSENT)
         self._put(self._position.model_copy(update={"owed": None, "owed_reason": ""}))
 
     def _anew(self, why: str) -> FeedPosition:
-        feed = self._documents.changes(None)
-        try:
+        with closing(self._documents.changes(None)) as feed:
             token = feed.position()
-        finally:
-            feed.close()
         owed = uuid_of("owed", token, self._clock.now().isoformat())
-        return self._put(FeedPosition(token=token, owed=owed, owed_reason=why))
+        return self._put(FeedPosition(token=token, owed=owed, owed_reason=why[:_REASON_LENGTH]))
 
     def _put(self, position: FeedPosition) -> FeedPosition:
         try:

@@ -1,5 +1,6 @@
 """Tail the document store's changes into the partitioned log, and re-emit what is in doubt beside it."""
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Literal
@@ -33,7 +34,7 @@ class RelayOptions:
     """The position is written at most this often while events flow."""
     queue_check_seconds: float = 10.0
     """How often the log is asked whether a queue is missing."""
-    idle_wait: float = 0.5
+    idle_wait: float = 0.4
     """Seconds that a quiet feed is waited for; a request for re-emission is seen after at most this."""
     busy_wait: float = 0.02
     """The same while confirmations are awaited."""
@@ -76,18 +77,16 @@ class Relay:
             began = self.clock.monotonic()
             try:
                 with self.log.exclusive(f"cdc.{SOURCE}.active"):
-                    self._tell("active", None)
                     self._relay(stop)
             except RightTaken as error:
                 self._tell("waiting", str(error))
                 stop.wait(self.options.first_backoff)
             except TransientError as error:
                 self._tell("degraded", str(error))
+                if self.clock.monotonic() - began > backoff * 4:  # it had recovered
+                    backoff = self.options.first_backoff
                 stop.wait(backoff)
-                lasted = self.clock.monotonic() - began
-                backoff = (
-                    self.options.first_backoff if lasted > backoff * 4 else min(backoff * 2, self.options.last_backoff)
-                )
+                backoff = min(backoff * 2, self.options.last_backoff)
         self._tell("stopped", None)
 
     def _relay(self, stop: Flag) -> None:
@@ -96,30 +95,32 @@ class Relay:
         while not stop.is_set():
             keeper.settle()
             try:
-                feed = self.documents.changes(keeper.token)
+                with closing(self.documents.changes(keeper.token)) as feed:
+                    self._tail(feed, keeper, stop)
             except PositionLost as error:
                 self.logger.event("position_lost", why=error.why)
                 keeper.lose(f"position lost: {error.why}")
-                continue
-            try:
-                self._tail(feed, keeper, stop)
-            except PositionLost as error:
-                self.logger.event("position_lost", why=error.why)
-                keeper.lose(f"position lost: {error.why}")
-            finally:
-                feed.close()
+                stop.wait(self.options.first_backoff)  # a store that loses every position is not asked in a circle
 
     def _tail(self, feed: ChangeFeed, keeper: PositionKeeper, stop: Flag) -> None:
-        """Publish from one open feed until a stop or an error."""
+        """Publish from one open feed until a stop or an error; either way, what was confirmed is not read again."""
+        self._tell("active", None)
         window = Window(self.log, self.options.feed_window)
-        reemitter = Reemitter(
-            self.documents, self.log, self.records, self.clock, Window(self.log, self.options.refill_window)
-        )
         progress = _Progress(keeper, self.clock, self.options.position_seconds)
+        try:
+            self._publish(feed, window, progress, stop)
+            progress.reached(window.drained(self.options.drain_seconds))
+        finally:
+            progress.write()
+
+    def _publish(self, feed: ChangeFeed, window: Window, progress: "_Progress", stop: Flag) -> None:
+        refill = Window(self.log, self.options.refill_window)
+        reemitter = Reemitter(self.documents, self.log, self.records, self.clock, refill)
         checked = self.clock.monotonic()
         while not stop.is_set():
             worked = reemitter.step()
-            wait = 0.0 if worked else self.options.idle_wait if window.empty else self.options.busy_wait
+            resting = window.empty and refill.empty
+            wait = 0.0 if worked else self.options.idle_wait if resting else self.options.busy_wait
             if window.room:
                 changes = feed.read(window.room, wait)
                 window.publish(messages_of(changes, Cause.LIVE, Lane.LIVE, self.log.partitions), feed.position())
@@ -129,8 +130,6 @@ class Relay:
             if self.clock.monotonic() - checked >= self.options.queue_check_seconds:
                 self._declare()
                 checked = self.clock.monotonic()
-        progress.reached(window.drained(self.options.drain_seconds))
-        progress.write()
 
     def _declare(self) -> None:
         """Create missing queues; what they held is owed, so the re-emission is asked for first."""
@@ -146,22 +145,21 @@ class Relay:
 
 
 class _Progress:
-    """Writes the confirmed position, at most once per `seconds` while events flow and at once when they rest."""
+    """Writes the confirmed position: at once after a rest, at most once per `seconds` while events flow."""
 
     def __init__(self, keeper: PositionKeeper, clock: Clock, seconds: float) -> None:
         self._keeper, self._clock, self._seconds = keeper, clock, seconds
-        self._reached: str | None = None
-        self._written = clock.monotonic()
+        self._reached = keeper.token
+        self._written: float | None = None
 
     def reached(self, token: str | None) -> None:
         """Remember a confirmed token; write it when it is due."""
         self._reached = token or self._reached
-        if self._clock.monotonic() - self._written >= self._seconds:
+        if self._written is None or self._clock.monotonic() - self._written >= self._seconds:
             self.write()
 
     def write(self) -> None:
-        """Write what was reached."""
-        if self._reached is not None:
+        """Write what was reached, where it moved."""
+        if self._reached != self._keeper.token:
             self._keeper.advance(self._reached)
-            self._reached = None
-        self._written = self._clock.monotonic()
+            self._written = self._clock.monotonic()

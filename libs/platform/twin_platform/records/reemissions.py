@@ -7,6 +7,10 @@ from twin_platform.records.port import Collection, RecordStore
 from twin_platform.telemetry.clock import Clock
 
 REEMISSIONS = Collection("reemissions", Reemission)
+"""Requests that are not finished: few, so that cdc can look at them all the time."""
+
+FINISHED_REEMISSIONS = Collection("reemissions-finished", Reemission)
+"""What was asked for lately; housekeeping forgets it."""
 
 
 def ask_reemission(
@@ -27,6 +31,12 @@ def open_reemissions(records: RecordStore) -> list[Reemission]:
     requests: list[Reemission] = []
     after: str | None = None
     while page := records.find(REEMISSIONS, after=after):
-        requests += [stored.record for stored in page if stored.record.finished_at is None]
+        requests += [stored.record for stored in page]
         after = page[-1].key
     return sorted(requests, key=lambda request: (request.requested_at, request.id))
+
+
+def finish_reemission(records: RecordStore, clock: Clock, request: Reemission) -> None:
+    """Move the request to the finished ones. Killed in between, it stays open and is run again, which is harmless."""
+    records.put(FINISHED_REEMISSIONS, request.id, request.model_copy(update={"finished_at": clock.now()}))
+    records.delete(REEMISSIONS, request.id)
