@@ -29,3 +29,7 @@ class WeightsInvalid(PermanentError):
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"the model in {path!r} cannot be used: {why}; delete the folder, it will be fetched again")
+
+
+class SourceFailed(TransientError):
+    """One place that weights may come from did not have them; the next one is tried."""

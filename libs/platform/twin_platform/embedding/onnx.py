@@ -1,0 +1,127 @@
+"""Embedder on onnxruntime: a sentence-transformers model exported to ONNX, on the CPU."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime  # type: ignore[import-untyped]  # it has no types
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as failures  # type: ignore[import-untyped]
+
+from twin_contracts.embedding import EmbeddingSpec
+from twin_platform.embedding.errors import EmbeddingInterrupted, WeightsInvalid
+from twin_platform.embedding.port import Vectors, never
+from twin_platform.embedding.tokenizer import HuggingFaceTokenizer, load_tokenizer
+
+MODEL_FILE = "model.onnx"
+TOKENIZER_FILE = "tokenizer.json"
+_POOLING_FILE = "1_Pooling/config.json"
+_TOKENS_PER_SUB_BATCH = 800
+"""Four chunks of 200 tokens: as fast as any larger sub-batch, and short enough for `stop`."""
+
+Ids = NDArray[np.int64]
+
+
+class OnnxEmbedder:
+    """Mean pooling over the tokens, unit length, as the model's own configuration says. Thread-safe.
+
+    A query does not wait for documents at all: it runs beside their sub-batch and shares the cores with it.
+    """
+
+    def __init__(self, folder: Path, spec: EmbeddingSpec, threads: int | None = None) -> None:
+        """Load `model.onnx` and `tokenizer.json`.
+
+        Args:
+            threads: cores for one embedding; None takes all that this process may use.
+
+        Raises:
+            WeightsInvalid: the folder holds no model of this spec.
+        """
+        self.spec = spec
+        self.tokenizer = HuggingFaceTokenizer(folder / TOKENIZER_FILE, spec.id)
+        self._truncating = load_tokenizer(folder / TOKENIZER_FILE)
+        self._truncating.no_padding()
+        self._truncating.enable_truncation(spec.max_tokens)
+        self._session = _open_session(folder, threads or _cores())
+        self._inputs = {each.name for each in self._session.get_inputs()}
+        _check_pooling(folder)
+        dimension = len(self.embed_query("a first run, so that nobody waits for it"))
+        if dimension != spec.dimension:
+            raise WeightsInvalid(
+                str(folder), f"its vectors have {dimension} dimensions, {spec.id!r} has {spec.dimension}"
+            )
+
+    def embed_documents(self, texts: Sequence[str], stop: Callable[[], bool] = never) -> Vectors:
+        """Return one vector per text, in order; similar lengths share a sub-batch, so that little is padding."""
+        vectors = np.empty((len(texts), self.spec.dimension), np.float32)
+        tokenised = self._tokenise([self.spec.document_prefix + text for text in texts])
+        for sub_batch in _sub_batches([len(ids) for ids in tokenised]):
+            if stop():
+                raise EmbeddingInterrupted
+            vectors[sub_batch] = self._embed([tokenised[index] for index in sub_batch])
+        return vectors
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """Return the query's vector, shape (dimension,)."""
+        vector: NDArray[np.float32] = self._embed(self._tokenise([self.spec.query_prefix + text]))[0]
+        return vector
+
+    def _tokenise(self, texts: list[str]) -> list[Ids]:
+        return [np.array(encoding.ids, np.int64) for encoding in self._truncating.encode_batch_fast(texts)]
+
+    def _embed(self, tokenised: list[Ids]) -> Vectors:
+        shape = (len(tokenised), max(len(ids) for ids in tokenised))
+        inputs = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
+        for row, ids in enumerate(tokenised):
+            inputs["input_ids"][row, : len(ids)] = ids
+            inputs["attention_mask"][row, : len(ids)] = 1
+        (hidden,) = self._session.run(
+            ["last_hidden_state"], {name: value for name, value in inputs.items() if name in self._inputs}
+        )
+        # The mean's divisor is left out: a vector of unit length has lost its length anyway.
+        sums = (inputs["attention_mask"].astype(np.float32)[:, np.newaxis, :] @ hidden)[:, 0, :]
+        vectors: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return vectors
+
+
+def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Yield indices by falling length, as many at a time as the token budget allows once padded, at least one."""
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
+    while order:
+        count = max(1, _TOKENS_PER_SUB_BATCH // lengths[order[0]])
+        yield order[:count]
+        order = order[count:]
+
+
+def _open_session(folder: Path, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Every sub-batch has another shape: remembered memory patterns would not fit the next one, and take memory.
+    options.enable_mem_pattern = False
+    options.log_severity_level = 3
+    # Between two runs the cores belong to the rest of the process.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    model = str(folder / MODEL_FILE)
+    try:
+        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NoSuchFile) as error:
+        raise WeightsInvalid(str(folder), str(error)) from error
+    outputs = [each.name for each in session.get_outputs()]
+    if "last_hidden_state" not in outputs:
+        raise WeightsInvalid(str(folder), f"its graph gives {outputs}, not 'last_hidden_state'")
+    return session
+
+
+def _check_pooling(folder: Path) -> None:
+    """Refuse a model that wants another pooling than the mean; a folder without the file wants the mean."""
+    file = folder / _POOLING_FILE
+    if file.exists() and not json.loads(file.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens", True):
+        raise WeightsInvalid(str(folder), f"{_POOLING_FILE} asks for another pooling than the mean over all tokens")
+
+
+def _cores() -> int:
+    """Return the cores that this process may use, which in a container are fewer than the machine has."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

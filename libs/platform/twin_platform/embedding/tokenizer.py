@@ -1,0 +1,72 @@
+"""The embedding model's own tokenizer, by Hugging Face's `tokenizers`."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tokenizers import Encoding
+from tokenizers import Tokenizer as Loaded
+
+from twin_platform.embedding.errors import WeightsInvalid
+
+_WINDOW = 32_768
+_BOUNDARY = re.compile(r"[\s\u3400-\u4dbf\u4e00-\u9fff]")
+"""White space, and the ideographs that BERT makes a token each: no token reaches across what stands before one."""
+
+
+class HuggingFaceTokenizer:
+    """Tokens of one `tokenizer.json`. Thread-safe.
+
+    A long text is tokenised in windows, which end where no token could go on: the spans are those of the whole text,
+    and memory stays flat (10 MB at once take gigabytes). Only a word longer than two windows is cut, and counts more
+    tokens than the one "unknown" that the model would make of it.
+    """
+
+    def __init__(self, file: Path, spec_id: str) -> None:
+        self._spec_id = spec_id
+        self._tokenizer = load_tokenizer(file)
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+
+    def spans(self, text: str) -> list[tuple[int, int]]:
+        """Return the tokens of `text` as (start, end) in code points, special tokens left out, none truncated."""
+        return [
+            (start + offset, end + offset)
+            for offset, window in _windows(text)
+            for start, end in self._encode([window])[0].offsets
+        ]
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        """Return each text's number of tokens, special tokens left out."""
+        return [sum(len(self._encode([window])[0].ids) for _, window in _windows(text)) for text in texts]
+
+    def _encode(self, texts: list[str]) -> list[Encoding]:
+        encodings: list[Encoding] = self._tokenizer.encode_batch(texts, add_special_tokens=False)
+        return encodings
+
+    def __repr__(self) -> str:
+        """Name the spec: the tokenizer's part of a pipeline's hash."""
+        return f"HuggingFaceTokenizer(spec={self._spec_id!r})"
+
+
+def load_tokenizer(file: Path) -> Loaded:
+    """Return a tokenizer of its own, whose truncation and padding are the caller's to set.
+
+    Raises:
+        WeightsInvalid: the file is no tokenizer.
+    """
+    try:
+        return Loaded.from_file(str(file))
+    except Exception as error:  # the library raises nothing narrower
+        raise WeightsInvalid(str(file.parent), f"tokenizer.json: {error}") from error
+
+
+def _windows(text: str) -> Iterator[tuple[int, str]]:
+    """Cut `text` at the first boundary after each window's length; yield (offset, piece)."""
+    start = 0
+    while start < len(text):
+        limit = start + 2 * _WINDOW
+        boundary = _BOUNDARY.search(text, start + _WINDOW, limit)
+        end = boundary.start() if boundary else min(limit, len(text))
+        yield start, text[start:end]
+        start = end
