@@ -18,6 +18,8 @@ from twin_platform.telemetry.clock import Clock
 MAX_MESSAGES = 256
 REFILL_TURN = 10
 """One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
+FLUSH_SHARE = 0.03
+"""Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
 POLL = timedelta(milliseconds=5)
 
 
@@ -105,7 +107,7 @@ class LogPartition(StatefulSourcePartition[Work, None]):
         self._emitted: list[Work] = []
         self._committed: dict[Queue, Position] = {}
         self._began = clock.monotonic()
-        self._flushed = self._began - flush_seconds
+        self._flush_at = self._began
         self._idle = False
 
     def next_batch(self) -> list[Work]:
@@ -122,12 +124,8 @@ class LogPartition(StatefulSourcePartition[Work, None]):
         now = self._clock.monotonic()
         self._commit(now)
         stopping = self._stop.is_set()
-        if self._committed and (stopping or now - self._flushed >= self._flush_seconds):
-            self._features.flush()
-            for queue, position in self._committed.items():
-                self._handout.consumer.acknowledge(queue, position)
-            self._committed.clear()
-            self._flushed = now
+        if self._committed and (stopping or now >= self._flush_at):
+            self._flush()
         if stopping:
             raise StopIteration
         self._emitted = self._handout.next()
@@ -145,6 +143,16 @@ class LogPartition(StatefulSourcePartition[Work, None]):
     def close(self) -> None:
         """Give back what was not acknowledged. Never acknowledges: this also runs while unwinding from an error."""
         self._handout.consumer.close()
+
+    def _flush(self) -> None:
+        """Make the committed epochs durable and acknowledge them; the next flush waits so that they stay a small share."""
+        began = self._clock.monotonic()
+        self._features.flush()
+        for queue, position in self._committed.items():
+            self._handout.consumer.acknowledge(queue, position)
+        self._committed.clear()
+        now = self._clock.monotonic()
+        self._flush_at = now + max(self._flush_seconds, (now - began) / FLUSH_SHARE)
 
     def _commit(self, now: float) -> None:
         """Count the previous epoch's work as committed: this is its first poll after the sink finished it."""
