@@ -8,7 +8,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from twin_cli.errors import Refused, SystemUnreachable
+from twin_cli.errors import NotLLMTwin, Refused, SystemUnreachable
 from twin_contracts.base import DocumentId
 from twin_contracts.chat import ChatCompletion, ChatMessage, ChatRequest, OpenAIError, TwinOptions
 from twin_contracts.http import (
@@ -20,26 +20,49 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_platform.telemetry.clock import Clock, SystemClock
 
 M = TypeVar("M", bound=BaseModel)
 
 PATIENCE_SECONDS = 60.0
 """How long a command waits for a system that stopped answering before it gives up."""
+QUIET_SECONDS = 3.0
+"""For so long it says nothing about that: a restart takes about as long."""
 RETRY_SECONDS = 0.3
 ANSWER_SECONDS = 180.0
+_PASSING = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+
+
+def unsaid(_line: str) -> None:
+    """Say nothing."""
 
 
 class Client:
     """One running system. Every call is idempotent, so a lost connection is tried again for a minute.
 
     Args:
-        locate: returns the system's URL and key; asked again after a lost connection, since a restarted system may
-            listen elsewhere.
+        locate: returns the system's URL and key; asked before every request, since a restarted system may listen
+            elsewhere.
+        say: told once, when an answer is waited for longer than usual.
+        clock: measures patience.
+        wait: passes time between two tries.
+        transport: what carries the requests; None for the network.
     """
 
-    def __init__(self, locate: Callable[[], tuple[str, str]]) -> None:
+    def __init__(
+        self,
+        locate: Callable[[], tuple[str, str]],
+        say: Callable[[str], None] = unsaid,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Clock | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self._locate = locate
-        self._http = httpx.Client(timeout=httpx.Timeout(ANSWER_SECONDS, connect=5.0), trust_env=False)
+        self._say = say
+        self._wait = wait
+        self._clock = clock or SystemClock()
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=5.0)
+        self._http = httpx.Client(timeout=timeout, trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -73,23 +96,36 @@ class Client:
     def _call(self, method: str, path: str, answer: type[M], body: str | None = None) -> M:
         response = self._patiently(method, path, body)
         if response.is_success:
-            return answer.model_validate_json(response.content)
+            try:
+                return answer.model_validate_json(response.content)
+            except ValidationError as error:
+                raise NotLLMTwin(str(response.request.url)) from error
         raise Refused(f"{method} {path.partition('?')[0]}", response.status_code, _detail(response))
 
     def _patiently(self, method: str, path: str, body: str | None) -> httpx.Response:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        asked: str | None = None
+        began = 0.0
+        told = False
         while True:
             url, key = self._locate()
+            if url != asked:  # another process has taken over, and gets its own time
+                asked, began = url, self._clock.monotonic()
+            waited = self._clock.monotonic() - began
             try:
                 headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
                 response = self._http.request(method, url + path, content=body, headers=headers)
             except httpx.TransportError as error:
-                if time.monotonic() > deadline:
-                    raise SystemUnreachable(url, str(error) or type(error).__name__) from error
+                why = str(error) or type(error).__name__
+                if waited > PATIENCE_SECONDS:
+                    raise SystemUnreachable(url, why) from error
             else:
-                if response.status_code != HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > deadline:
+                if response.status_code not in _PASSING or waited > PATIENCE_SECONDS:
                     return response
-            time.sleep(RETRY_SECONDS)
+                why = _detail(response)
+            if waited > QUIET_SECONDS and not told:
+                self._say(f"{url} does not answer ({why}); trying for {PATIENCE_SECONDS:.0f} s, Ctrl-C ends it")
+                told = True
+            self._wait(RETRY_SECONDS)
 
 
 def _detail(response: httpx.Response) -> str:

@@ -4,7 +4,9 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,11 @@ FORMAT = 1
 
 MIGRATIONS: Mapping[int, Callable[[Path], None]] = {}
 """From a format number to what turns such a folder into the next number's."""
+
+_LOCK, _OWNER, _FORMAT, _KEY = "owner.lock", "owner.json", "format", "key"
+_PATIENCE_SECONDS = 1.0
+"""A lock is waited for so long: who only looks whether there is an owner holds it for a moment."""
+_RETRY_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -38,24 +45,26 @@ class DataFolder:
     @property
     def key(self) -> str | None:
         """Return the key that opens the owner's API, None where the folder is new."""
-        try:
-            return (self.path / "key").read_text().strip() or None
-        except FileNotFoundError:
-            return None
+        with self._usable():
+            try:
+                return (self.path / _KEY).read_text("ascii", "replace").strip() or None
+            except FileNotFoundError:
+                return None
 
     def owner(self) -> Owner | None:
         """Return the process that owns the folder now, or None where nobody does."""
-        try:
-            descriptor = os.open(self.path / "owner.lock", os.O_RDWR)
-        except FileNotFoundError:
+        with self._usable():
+            try:
+                descriptor = os.open(self.path / _LOCK, os.O_RDONLY)
+            except FileNotFoundError:
+                return None
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return self._written_owner()
+            finally:
+                os.close(descriptor)
             return None
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return self._written_owner()
-        finally:
-            os.close(descriptor)
-        return None
 
     def take(self, migrations: Mapping[int, Callable[[Path], None]] = MIGRATIONS) -> None:
         """Become the owner of the folder, which is created or migrated where needed.
@@ -66,25 +75,20 @@ class DataFolder:
             NotADataFolder: it holds something else.
             FolderUnusable: it cannot be written.
         """
-        try:
-            new = self._is_new()
-            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with self._usable(), self._released_on_error():
+            if self._is_new():
+                self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self.path.chmod(0o700)
             self._take_lock()
-            if new:
-                self._write("format", str(FORMAT))
+            if self._is_new():
+                self._write(_FORMAT, str(FORMAT))
             self._migrate(migrations)
             if self.key is None:
-                self._write("key", secrets.token_urlsafe(32))
-        except OSError as error:
-            self.release()
-            raise FolderUnusable(str(self.path), str(error)) from error
-        except BaseException:
-            self.release()
-            raise
+                self._write(_KEY, secrets.token_urlsafe(32))
 
     def announce(self, url: str) -> None:
         """Write where the owner's API listens; commands find it there."""
-        self._write("owner.json", json.dumps({"pid": os.getpid(), "url": url}))
+        self._write(_OWNER, json.dumps({"pid": os.getpid(), "url": url}))
 
     def release(self) -> None:
         """Stop owning the folder. Idempotent."""
@@ -103,48 +107,73 @@ class DataFolder:
         """Release the folder."""
         self.release()
 
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise FolderUnusable(str(self.path), error.strerror or str(error)) from error
+
+    @contextmanager
+    def _released_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.release()
+            raise
+
     def _is_new(self) -> bool:
-        if (self.path / "format").exists():
+        """Return whether nobody finished making this folder; a kill may have left the first files of one."""
+        if (self.path / _FORMAT).exists():
             return False
-        if self.path.exists() and any(entry.name not in {"owner.lock", "owner.json"} for entry in self.path.iterdir()):
-            raise NotADataFolder(str(self.path))
+        if self.path.exists():
+            ours = {_LOCK, _OWNER, f"{_OWNER}.new", f"{_FORMAT}.new"}
+            if any(entry.name not in ours for entry in self.path.iterdir()):
+                raise NotADataFolder(str(self.path))
         return True
 
     def _take_lock(self) -> None:
-        descriptor = os.open(self.path / "owner.lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            os.close(descriptor)
-            owner = self._written_owner()
-            raise FolderTaken(str(self.path), f"process {owner.pid}" if owner else "another process") from error
-        self._lock = descriptor
-        self._write("owner.json", json.dumps({"pid": os.getpid(), "url": None}))
+        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while not _locked(self._lock):
+            if time.monotonic() > deadline:
+                pid = self._written_owner().pid
+                raise FolderTaken(str(self.path), f"process {pid}" if pid else "another process")
+            time.sleep(_RETRY_SECONDS)
+        self._write(_OWNER, json.dumps({"pid": os.getpid(), "url": None}))
 
-    def _written_owner(self) -> Owner | None:
+    def _written_owner(self) -> Owner:
         try:
-            written = json.loads((self.path / "owner.json").read_text())
+            written = json.loads((self.path / _OWNER).read_text())
             return Owner(pid=int(written["pid"]), url=written["url"])
         except (FileNotFoundError, ValueError, KeyError, TypeError):
-            return Owner(pid=0, url=None)
+            return Owner(pid=0, url=None)  # it has the lock and is about to write
 
     def _migrate(self, migrations: Mapping[int, Callable[[Path], None]]) -> None:
-        found = (self.path / "format").read_text().strip()
+        found = (self.path / _FORMAT).read_text("ascii", "replace").strip()
         number = int(found) if found.isdecimal() else -1
         if number > FORMAT or number < 0:
-            raise OtherFolderFormat(str(self.path), repr(found), FORMAT)
+            raise OtherFolderFormat(str(self.path), found, FORMAT)
         for step in range(number, FORMAT):
             if step not in migrations:
                 raise OtherFolderFormat(str(self.path), found, FORMAT)
             migrations[step](self.path)
-            self._write("format", str(step + 1))
+            self._write(_FORMAT, str(step + 1))
 
     def _write(self, name: str, text: str) -> None:
         """Replace a small file as a whole, readable by its owner alone."""
-        temporary = self.path / f".{name}.{os.getpid()}"
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        unfinished = self.path / f"{name}.new"
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(self.path / name)
+        unfinished.replace(self.path / name)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -23,7 +23,7 @@ class OtherFolderFormat(CommandError):
     def __init__(self, folder: str, found: str, known: int) -> None:
         self.folder, self.found, self.known = folder, found, known
         super().__init__(
-            f"the data folder {folder!r} has format {found}, this program reads format {known}; "
+            f"the data folder {folder!r} has format {found!r}, this program reads format {known}; "
             "use the release of LLM Twin that wrote it, or set TWIN_DATA to a new folder and import again"
         )
 
@@ -54,7 +54,7 @@ class PortInUse(CommandError):
     def __init__(self, host: str, port: int, why: str) -> None:
         self.host, self.port, self.why = host, port, why
         super().__init__(
-            f"cannot listen on {host}:{port}: {why}; set RAG_API_PORT to another port, or 0 for any free one"
+            f"cannot listen on {host} port {port}: {why}; set RAG_API_PORT to another port, or to 0 for any free one"
         )
 
 
@@ -63,7 +63,23 @@ class SystemUnreachable(CommandError):
 
     def __init__(self, url: str, why: str) -> None:
         self.url, self.why = url, why
-        super().__init__(f"{url} does not answer: {why}; is `twin up` running, and does TWIN_URL point at it?")
+        super().__init__(f"{url} does not answer ({why}); is `twin up` running there, and does TWIN_URL point at it?")
+
+
+class NotLLMTwin(CommandError):
+    """Something answers, in words that are not ours."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(f"{url} does not answer as LLM Twin does; does TWIN_URL point at one, of this release?")
+
+
+class KeyMissing(CommandError):
+    """TWIN_URL without TWIN_API_KEY."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(f"TWIN_URL is {url!r}, but TWIN_API_KEY is not set; set it to a key of that system")
 
 
 class Refused(CommandError):

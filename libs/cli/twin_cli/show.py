@@ -1,45 +1,52 @@
 """What the commands print: plain text that reads well in a terminal and in a pipe."""
 
 import textwrap
+from collections.abc import Iterable
 
 from twin_cli.import_documents import Imported
 from twin_contracts.chat import ChatCompletion
 from twin_contracts.http import SearchResult, SystemStatus
 
-WIDTH = 100
+EXCERPT = 300
+"""Most characters of a passage that a list of hits shows."""
+_INVISIBLE = dict.fromkeys([*range(9), *range(11, 32), 127, *range(128, 160)])
+"""Control characters but tab and newline: a document's text must not steer the terminal."""
 
 
 def imported(result: Imported) -> str:
     """Return the last lines of an import."""
     lines = [f"{result.stored} stored, {result.indexed} indexed, {len(result.refused)} refused"]
     lines += [f"  refused: {line}" for line in result.refused]
-    return "\n".join(lines)
+    return _joined(lines)
 
 
-def answer(completion: ChatCompletion) -> str:
-    """Return the answer and its sources."""
+def answer(completion: ChatCompletion, width: int | None) -> str:
+    """Return the answer and its sources.
+
+    Args:
+        width: columns to wrap at; None leaves a line as long as it is, as who reads a pipe wants it.
+    """
     content = completion.choices[0].message.content
-    lines = [textwrap.fill(paragraph, WIDTH) for paragraph in content.split("\n") if paragraph.strip()]
+    lines = [_wrapped(paragraph, width) for paragraph in content.split("\n") if paragraph.strip()]
     if completion.twin.citations:
         lines.append("")
     for citation in completion.twin.citations:
-        where = " > ".join(filter(None, [citation.title, *citation.heading_path]))
-        lines.append(f"[{citation.number}] {where or citation.document_id}")
+        lines.append(f"[{citation.number}] {_place(citation.title, citation.heading_path) or citation.document_id}")
         lines.append(f"    {citation.url or citation.document_id}")
-    return "\n".join(lines)
+    return _joined(lines)
 
 
-def hits(result: SearchResult) -> str:
+def hits(result: SearchResult, width: int | None) -> str:
     """Return the passages, best first."""
     if not result.hits:
         return "nothing found"
     lines = []
     for number, hit in enumerate(result.hits, start=1):
-        where = " > ".join(filter(None, [hit.metadata.title, *hit.heading_path]))
-        lines.append(f"{number}. {where or hit.document_id}  (similarity {hit.similarity:.2f})")
-        lines.append(textwrap.indent(textwrap.shorten(hit.text, 3 * WIDTH, placeholder=" …"), "   "))
+        where = _place(hit.metadata.title, hit.heading_path) or hit.document_id
+        lines.append(f"{number}. {where}  (similarity {hit.similarity:.2f})")
+        lines.append(_wrapped(textwrap.shorten(hit.text, EXCERPT, placeholder=" …"), width, indent="   "))
         lines.append(f"   {hit.metadata.url or hit.document_id}")
-    return "\n".join(lines)
+    return _joined(lines)
 
 
 def status(system: SystemStatus) -> str:
@@ -54,15 +61,36 @@ def status(system: SystemStatus) -> str:
         f"chunks     {counts.chunks}, embedded by {system.embedding}",
         (
             f"lag        {'all changes captured' if system.captured else 'changes not yet captured'}, "
-            f"{system.waiting} events waiting, {system.reemissions} re-emissions running"
+            f"events waiting: {system.waiting}, re-emissions running: {system.reemissions}"
         ),
     ]
     if system.seconds_to_searchable is not None:
-        lines.append(
-            f"freshness  {system.seconds_to_searchable * 1000:.0f} ms from commit to searchable, last live change"
-        )
+        lines.append(f"freshness  last change searchable {system.seconds_to_searchable * 1000:.0f} ms after its commit")
     lines += [
         f"service    {component.name}: {component.state}" + (f" ({component.detail})" if component.detail else "")
         for component in system.components
     ]
-    return "\n".join(lines)
+    return _joined(lines)
+
+
+def _place(title: str | None, heading_path: Iterable[str]) -> str:
+    """Return title and headings, the title once where it is the first heading, too."""
+    path = list(heading_path)
+    return " > ".join([title, *path] if title and path[:1] != [title] else path)
+
+
+def _wrapped(paragraph: str, width: int | None, indent: str = "") -> str:
+    if width is None:
+        return indent + paragraph
+    return textwrap.fill(
+        paragraph,
+        width,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _joined(lines: Iterable[str]) -> str:
+    return "\n".join(lines).translate(_INVISIBLE)

@@ -1,11 +1,13 @@
 """Service threads that are started again when they end with an error, and say so."""
 
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from twin_contracts.http import ComponentStatus
+from twin_platform.errors import PlatformError
+from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
 
 FIRST_BACKOFF = 0.2
@@ -28,6 +30,7 @@ class Supervisor:
     """Runs services as threads; one that ends with an error is rebuilt with backoff while the others go on."""
 
     logger: Logger
+    clock: Clock
     stop: threading.Event = field(default_factory=threading.Event)
     _threads: dict[str, threading.Thread] = field(default_factory=dict)
     _services: list[Service] = field(default_factory=list)
@@ -44,26 +47,34 @@ class Supervisor:
         """Return every service's state; one between two runs is degraded and says why."""
         return tuple(self._component(service) for service in self._services)
 
-    def shut_down(self) -> list[str]:
+    def shut_down(self, seconds: float = STOP_SECONDS) -> list[str]:
         """Set the flag and wait for the threads; return the names of those that did not end in time."""
         self.stop.set()
+        deadline = self.clock.monotonic() + seconds
         for thread in self._threads.values():
-            thread.join(STOP_SECONDS)
+            thread.join(max(0.0, deadline - self.clock.monotonic()))
         return [name for name, thread in self._threads.items() if thread.is_alive()]
 
     def _component(self, service: Service) -> ComponentStatus:
         failure = self._failures.get(service.name)
-        state: Literal["degraded"] = "degraded"
-        return ComponentStatus(name=service.name, state=state, detail=failure) if failure else service.status()
+        return ComponentStatus(name=service.name, state="degraded", detail=failure) if failure else service.status()
 
     def _keep_running(self, service: Service) -> None:
         backoff = FIRST_BACKOFF
         while not self.stop.is_set():
+            began = self.clock.monotonic()
             try:
                 self._failures.pop(service.name, None)
                 service.run(self.stop)
-            except Exception as error:  # noqa: BLE001 - a service's bug is told and the service rebuilt, here and nowhere else
-                self._failures[service.name] = f"{type(error).__name__}: {error}"
-                self.logger.event("service_failed", service=service.name, error=self._failures[service.name])
+            except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception; nothing may end a thread unseen
+                if self.clock.monotonic() - began > LAST_BACKOFF:  # it had recovered
+                    backoff = FIRST_BACKOFF
+                self._tell(service, error)
                 self.stop.wait(backoff)
                 backoff = min(backoff * 2, LAST_BACKOFF)
+
+    def _tell(self, service: Service, error: BaseException) -> None:
+        told = f"{type(error).__name__}: {error}"
+        self._failures[service.name] = told
+        where = None if isinstance(error, PlatformError) else "".join(traceback.format_tb(error.__traceback__))
+        self.logger.event("service_failed", service=service.name, error=told, traceback=where)

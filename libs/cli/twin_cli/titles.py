@@ -1,0 +1,35 @@
+"""What a file that is imported calls itself."""
+
+import html
+import re
+
+from twin_contracts.documents import TextFormat
+
+MAX_TITLE = 1000
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
+_FRONT_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
+_HEADING = re.compile(r"\A {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+_HTML_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.+?)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
+
+
+def title_of(text: str, text_format: TextFormat) -> str | None:
+    """Return a text's title: HTML's `title` or `h1`, Markdown's front matter or the heading it opens with."""
+    text = text.replace("\r\n", "\n")
+    if text_format is TextFormat.HTML:
+        found = _HTML_TITLE.search(text)
+        title = html.unescape(_TAG.sub(" ", found[2])) if found else ""
+    elif text_format is TextFormat.MARKDOWN:
+        title = _markdown_title(text)
+    else:
+        title = ""
+    return " ".join(title.split())[:MAX_TITLE] or None
+
+
+def _markdown_title(text: str) -> str:
+    front = _FRONT_MATTER.match(text)
+    given = _FRONT_TITLE.search(front[1]) if front else None
+    if given:
+        return given[2]
+    heading = _HEADING.match(text[front.end() :].strip("\n") if front else text.strip("\n"))
+    return heading[1] if heading else ""
