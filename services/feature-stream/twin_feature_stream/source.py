@@ -145,7 +145,7 @@ class LogPartition(StatefulSourcePartition[Work, None]):
         self._handout.consumer.close()
 
     def _flush(self) -> None:
-        """Make what is committed durable and acknowledge it; plan the next time so that flushing stays a small share."""
+        """Make what is committed durable and acknowledge it; the next time is set so that this stays a small share."""
         began = self._clock.monotonic()
         self._features.flush()
         for queue, position in self._committed.items():
