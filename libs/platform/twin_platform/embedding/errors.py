@@ -28,7 +28,10 @@ class WeightsInvalid(PermanentError):
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
-        super().__init__(f"the model in {path!r} cannot be used: {why}; delete the folder, it will be fetched again")
+        super().__init__(
+            f"the model in {path!r} cannot be used: {why}; let EMBEDDING_PATH name a folder with the model.onnx and "
+            "tokenizer.json of this model, or unset it and they are fetched"
+        )
 
 
 class SourceFailed(TransientError):

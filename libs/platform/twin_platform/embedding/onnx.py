@@ -117,7 +117,11 @@ def _open_session(folder: Path, threads: int) -> onnxruntime.InferenceSession:
 def _check_pooling(folder: Path) -> None:
     """Refuse a model that wants another pooling than the mean; a folder without the file wants the mean."""
     file = folder / _POOLING_FILE
-    if file.exists() and not json.loads(file.read_text(encoding="utf-8")).get("pooling_mode_mean_tokens", True):
+    if not file.exists():
+        return
+    pooling = json.loads(file.read_text(encoding="utf-8"))
+    # sentence-transformers wrote a flag per mode before it wrote the mode's name.
+    if pooling.get("pooling_mode", "mean") != "mean" or not pooling.get("pooling_mode_mean_tokens", True):
         raise WeightsInvalid(str(folder), f"{_POOLING_FILE} asks for another pooling than the mean over all tokens")
 
 

@@ -77,14 +77,14 @@ class WeightsCache:
             WeightsUnavailable: no source had the weights, or the cache cannot be written.
         """
         folder = self._root / spec.id
-        flaw = _flaw(folder, spec)
-        if flaw is not None:
-            self._tell(f"cache {folder}: {flaw}")
-            try:
+        try:
+            flaw = _flaw(folder, spec)
+            if flaw is not None:
+                self._tell(f"cache {folder}: {flaw}")
                 with self._only_builder(spec):
                     self._fill(folder, spec, sources)
-            except OSError as error:
-                raise WeightsUnavailable(spec.model, (f"cache {self._root}: {error}",)) from error
+        except OSError as error:
+            raise WeightsUnavailable(spec.model, (f"cache {self._root}: {error}",)) from error
         self._tell(f"from the cache {folder}, checksums match")
         return folder
 

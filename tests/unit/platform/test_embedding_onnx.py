@@ -1,0 +1,144 @@
+"""The ONNX adapter on a tiny BERT of random weights: what its folder must hold, and what a spec adds to a text."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+
+from twin_contracts.embedding import EmbeddingSpec
+from twin_platform.embedding.convert import convert_bert
+from twin_platform.embedding.errors import WeightsInvalid
+from twin_platform.embedding.onnx import OnnxEmbedder
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", ":", "passage", "a", "fox", "runs"]
+HIDDEN, WIDE, POSITIONS = 8, 16, 32
+CONFIG = {
+    "model_type": "bert",
+    "hidden_act": "gelu",
+    "hidden_size": HIDDEN,
+    "num_attention_heads": 2,
+    "num_hidden_layers": 2,
+    "layer_norm_eps": 1e-12,
+}
+SPEC = EmbeddingSpec(id="tiny", model="tiny", revision="1", dimension=HIDDEN, max_tokens=6)
+
+
+def tiny_weights() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(7)
+    shapes: dict[str, tuple[int, ...]] = {
+        "embeddings.word_embeddings.weight": (len(WORDS), HIDDEN),
+        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
+        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
+    }
+    norms = ["embeddings.LayerNorm"]
+    for layer in ("encoder.layer.0", "encoder.layer.1"):
+        norms += [f"{layer}.attention.output.LayerNorm", f"{layer}.output.LayerNorm"]
+        for part in ("self.query", "self.key", "self.value", "output.dense"):
+            shapes[f"{layer}.attention.{part}.weight"] = (HIDDEN, HIDDEN)
+            shapes[f"{layer}.attention.{part}.bias"] = (HIDDEN,)
+        shapes[f"{layer}.intermediate.dense.weight"] = (WIDE, HIDDEN)
+        shapes[f"{layer}.intermediate.dense.bias"] = (WIDE,)
+        shapes[f"{layer}.output.dense.weight"] = (HIDDEN, WIDE)
+        shapes[f"{layer}.output.dense.bias"] = (HIDDEN,)
+    shapes |= {f"{name}.{part}": (HIDDEN,) for name in norms for part in ("weight", "bias")}
+    return {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def write_tokenizer(folder: Path) -> None:
+    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.save(str(folder / "tokenizer.json"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    save_file(tiny_weights(), tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    convert_bert(tmp_path / "model.safetensors", tmp_path / "config.json", tmp_path / "model.onnx")
+    write_tokenizer(tmp_path)
+    return tmp_path
+
+
+def test_padding_of_a_neighbour_changes_no_vector(folder: Path) -> None:
+    embedder = OnnxEmbedder(folder, SPEC, threads=1)
+
+    together = embedder.embed_documents(["a", "a fox runs", ""])
+
+    assert together == pytest.approx(
+        np.array([embedder.embed_query(text) for text in ("a", "a fox runs", "")]), abs=1e-5
+    )
+
+
+def test_prefixes_stand_before_what_is_embedded(folder: Path) -> None:
+    plain = OnnxEmbedder(folder, SPEC, threads=1)
+    spec = SPEC.model_copy(update={"query_prefix": "query: ", "document_prefix": "passage: "})
+
+    prefixed = OnnxEmbedder(folder, spec, threads=1)
+
+    assert prefixed.embed_query("a fox") == pytest.approx(plain.embed_query("query: a fox"))
+    assert prefixed.embed_documents(["a fox"])[0] == pytest.approx(plain.embed_query("passage: a fox"))
+
+
+def test_texts_are_cut_at_the_specs_limit_special_tokens_included(folder: Path) -> None:
+    embedder = OnnxEmbedder(folder, SPEC, threads=1)
+
+    vectors = embedder.embed_documents(["a fox runs a", "a fox runs a fox"])
+
+    assert vectors[0] == pytest.approx(vectors[1])
+
+
+def test_stop_is_asked_before_each_sub_batch_of_eight_hundred_tokens(folder: Path) -> None:
+    embedder = OnnxEmbedder(folder, SPEC, threads=1)
+    asked = 0
+
+    def go_on() -> bool:
+        nonlocal asked
+        asked += 1
+        return False
+
+    embedder.embed_documents(["a fox runs a"] * 300, go_on)
+
+    assert asked == 3  # 6 tokens each: 133 texts at a time
+
+
+def test_a_spec_of_another_dimension_is_refused(folder: Path) -> None:
+    with pytest.raises(WeightsInvalid, match="8 dimensions, 'tiny' has 9"):
+        OnnxEmbedder(folder, SPEC.model_copy(update={"dimension": 9}))
+
+
+@pytest.mark.parametrize("pooling", [{"pooling_mode_mean_tokens": False}, {"pooling_mode": "cls"}])
+def test_a_model_that_wants_another_pooling_is_refused(folder: Path, pooling: dict[str, object]) -> None:
+    (folder / "1_Pooling").mkdir()
+    (folder / "1_Pooling/config.json").write_text(json.dumps(pooling))
+
+    with pytest.raises(WeightsInvalid, match="another pooling than the mean"):
+        OnnxEmbedder(folder, SPEC)
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
+def test_a_file_that_cannot_be_read_is_named_with_its_folder(folder: Path, name: str) -> None:
+    (folder / name).write_text("nonsense")
+
+    with pytest.raises(WeightsInvalid, match=f"(?s){folder}.*{name}"):
+        OnnxEmbedder(folder, SPEC)
+
+
+def test_only_bert_is_converted(folder: Path) -> None:
+    (folder / "config.json").write_text(json.dumps(CONFIG | {"model_type": "xlm-roberta"}))
+
+    with pytest.raises(WeightsInvalid, match="'xlm-roberta' model with 'gelu'; only BERT"):
+        convert_bert(folder / "model.safetensors", folder / "config.json", folder / "model.onnx")
+
+
+def test_a_missing_weight_is_named(folder: Path) -> None:
+    weights = tiny_weights()
+    del weights["encoder.layer.1.output.dense.bias"]
+    save_file(weights, folder / "model.safetensors")
+
+    with pytest.raises(WeightsInvalid, match=r"no weight named 'encoder\.layer\.1\.output\.dense\.bias'"):
+        convert_bert(folder / "model.safetensors", folder / "config.json", folder / "model.onnx")
