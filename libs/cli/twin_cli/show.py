@@ -44,7 +44,7 @@ def hits(result: SearchResult, width: int | None) -> str:
     for number, hit in enumerate(result.hits, start=1):
         where = _place(hit.metadata.title, hit.heading_path) or hit.document_id
         lines.append(f"{number}. {where}  (similarity {hit.similarity:.2f})")
-        lines.append(_wrapped(textwrap.shorten(hit.text, EXCERPT, placeholder=" …"), width, indent="   "))
+        lines.append(_wrapped(_excerpt(hit.text), width, indent="   "))
         lines.append(f"   {hit.metadata.url or hit.document_id}")
     return _joined(lines)
 
@@ -71,6 +71,12 @@ def status(system: SystemStatus) -> str:
         for component in system.components
     ]
     return _joined(lines)
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning, cut between words where there are any."""
+    text = " ".join(text.split())
+    return text if len(text) <= EXCERPT else text[: EXCERPT + 1].rsplit(" ", 1)[0][:EXCERPT] + " …"
 
 
 def _place(title: str | None, heading_path: Iterable[str]) -> str:
