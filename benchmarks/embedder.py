@@ -3,7 +3,7 @@
 The bare loop is the least that can be written: tokenise all, sort by length, run the graph batch by batch, take the
 mean, at the batch size that was best on this machine. It knows no stop, no order of the texts and no query beside it.
 The two take short turns, each first every other time, since a machine's speed drifts; each round gives a ratio, and the
-figure is their median. The quartiles are printed with it: where they lie far apart, the machine was busy with other work.
+figure is their median. Its quartiles are printed: where they lie far apart, the machine was busy with other work.
 """
 
 import random
@@ -143,7 +143,7 @@ def main() -> int:
     texts = chunks(embedder)
     loop = BareLoop(folder)
     size = loop.best_batch_size(texts)
-    turns = [partial(loop.embed, batch_size=size), embedder.embed_documents]
+    turns: list[Callable[[list[str]], object]] = [partial(loop.embed, batch_size=size), embedder.embed_documents]
     rates: list[list[float]] = [[], []]
     for number in range(ROUNDS):
         for turn in (0, 1) if number % 2 else (1, 0):
