@@ -1,50 +1,50 @@
 """Does the system answer what the articles say, and refuse what they do not? `make eval-answers`.
 
-`TWIN_TEST_ARTICLES` (or the first argument) names the articles' file; `TWIN_URL` and `TWIN_API_KEY` a running system
-that has imported it. `--split calibration` asks that half alone and writes no result: the way to fit a threshold.
+`TWIN_TEST_ARTICLES` (or the first argument) names the articles' file. `TWIN_URL` and `TWIN_API_KEY` name a running system
+that has imported it; without them one is started in a folder of its own and imports it. `--split calibration` asks that
+half alone and writes no result: the way to fit a threshold.
 """
 
 import argparse
-import json
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 from pydantic import TypeAdapter
 
-from benchmarks.answers.scoring import Article, Count, Questions, Report, Row, Split, count, evaluate, flaws
+from benchmarks.answers.scoring import Article, Count, Questions, Report, Split, count, evaluate, flaws
+from benchmarks.answers.scoring import Row as Asked
+from benchmarks.report import Row, report, table
+from benchmarks.system import running_system
 from twin_contracts.chat import ChatCompletion, ChatMessage, ChatRequest
 
 ROOT = Path(__file__).parent
 QUESTIONS = ROOT / "answers" / "questions.json"
-RESULTS = ROOT / "results" / "answers.json"
 ANSWERED_GOAL, REFUSED_GOAL = 8, 9
 """Of the ten held-out questions each."""
 _ASK_TIMEOUT_SECONDS = 60.0
 
-Measure = dict[str, str | int | bool | None]
 
-
-def measures(report: Report) -> list[Measure]:
+def measures(asked: Report) -> list[Row]:
     """Return the figures; only the held-out halves and the quotes have a goal."""
     held_out, calibration = Split.HELD_OUT, Split.CALIBRATION
     return [
-        _measure("held-out: answered with its words", count(report.answerable, held_out), least=ANSWERED_GOAL),
-        _measure("held-out: refused", count(report.unanswerable, held_out), least=REFUSED_GOAL),
-        _measure("calibration: answered with its words", count(report.answerable, calibration)),
-        _measure("calibration: refused", count(report.unanswerable, calibration)),
-        _measure("paraphrases: answered with its words", count(report.paraphrase)),
-        _measure("answers with a quote that is not verbatim", report.not_verbatim, most=0),
+        _measure("held-out: answered with its words", count(asked.answerable, held_out), least=ANSWERED_GOAL),
+        _measure("held-out: refused", count(asked.unanswerable, held_out), least=REFUSED_GOAL),
+        _measure("calibration: answered with its words", count(asked.answerable, calibration)),
+        _measure("calibration: refused", count(asked.unanswerable, calibration)),
+        _measure("paraphrases: answered with its words", count(asked.paraphrase)),
+        _measure("answers with a quote that is not verbatim", asked.not_verbatim, most=0),
     ]
 
 
-def table(report: Report) -> str:
-    """Return one line per question and one per figure, for a person."""
+def questions_table(asked: Report) -> str:
+    """Return one line per question, for a person."""
     lines = [f"{'':5} {'question':16} {'half':11} {'confidence':>10}  what came back"]
-    lines += [_line(row) for row in report.rows]
-    lines += ["", *(_summary(measure) for measure in measures(report) if measure["unit"] != "of 0")]
-    return "\n".join(lines)
+    return "\n".join(lines + [_line(row) for row in asked.rows])
 
 
 def main(arguments: list[str]) -> None:
@@ -57,13 +57,29 @@ def main(arguments: list[str]) -> None:
     if found := flaws(articles, questions):
         sys.exit("the questions do not fit these articles:\n" + "\n".join(found))
     asked = questions.half(Split(options.split)) if options.split else questions
-    headers = {"Authorization": f"Bearer {_setting('TWIN_API_KEY')}"}
-    with httpx.Client(base_url=_setting("TWIN_URL"), headers=headers, timeout=_ASK_TIMEOUT_SECONDS) as client:
-        report = evaluate(lambda question: _ask(client, question), articles, asked)
-    print(table(report))
-    if not options.split:
-        RESULTS.parent.mkdir(exist_ok=True)
-        RESULTS.write_text(json.dumps(measures(report), indent=2) + "\n")
+    with _system(options.articles or _setting("TWIN_TEST_ARTICLES")) as client:
+        answers = evaluate(lambda question: _ask(client, question), articles, asked)
+    print(questions_table(answers))
+    if options.split:
+        print(table([row for row in measures(answers) if row.unit != "of 0"]))
+    else:
+        report("answers", measures(answers))
+
+
+@contextmanager
+def _system(articles: str) -> Iterator[httpx.Client]:
+    """Yield a client of the system that the environment names, else of a new one that has imported the articles."""
+    if url := os.environ.get("TWIN_URL"):
+        headers = {"Authorization": f"Bearer {_setting('TWIN_API_KEY')}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=_ASK_TIMEOUT_SECONDS) as client:
+            yield client
+        return
+    with running_system() as system:
+        imported = system.twin("import", articles)
+        if imported.returncode:
+            sys.exit(f"the articles could not be imported: {imported.stdout}{imported.stderr}")
+        with system.client() as client:
+            yield client
 
 
 def _ask(client: httpx.Client, question: str) -> ChatCompletion:
@@ -72,24 +88,16 @@ def _ask(client: httpx.Client, question: str) -> ChatCompletion:
     return ChatCompletion.model_validate_json(response.raise_for_status().content)
 
 
-def _measure(name: str, result: Count, least: int | None = None, most: int | None = None) -> Measure:
+def _measure(name: str, result: Count, least: int | None = None, most: int | None = None) -> Row:
     goal, met = None, None
     if least is not None:
         goal, met = f">= {least}", result.counted >= least
     elif most is not None:
         goal, met = f"<= {most}", result.counted <= most
-    return {
-        "measure": name,
-        "value": result.counted,
-        "unit": f"of {result.of}",
-        "against": None,
-        "ratio": None,
-        "goal": goal,
-        "met": met,
-    }
+    return Row(name, result.counted, f"of {result.of}", goal=goal, met=met)
 
 
-def _line(row: Row) -> str:
+def _line(row: Asked) -> str:
     confidence = "" if row.confidence is None else f"{row.confidence:.3f}"
     half = row.question.split or "paraphrase"
     return (
@@ -97,7 +105,7 @@ def _line(row: Row) -> str:
     )
 
 
-def _what_came_back(row: Row) -> str:
+def _what_came_back(row: Asked) -> str:
     if not row.answered:
         return "refused"
     missing = [
@@ -106,11 +114,6 @@ def _what_came_back(row: Row) -> str:
         *([] if row.verbatim else ["not verbatim"]),
     ]
     return ", ".join(["answered", *missing])
-
-
-def _summary(measure: Measure) -> str:
-    goal = f"  goal {measure['goal']}: {'met' if measure['met'] else 'missed'}" if measure["goal"] else ""
-    return f"{measure['measure']:45} {measure['value']:>3} {measure['unit']}{goal}"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _setting(name: str) -> str:
     if not (value := os.environ.get(name)):
-        sys.exit(f"{name} is not set; it takes a running system that has imported the articles, and their file")
+        sys.exit(f"{name} is not set; see the docstring of benchmarks/eval_answers.py")
     return value
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.answers.scoring import Article, Count, Question, Questions, Report, Split, count, evaluate, flaws
 from benchmarks.answers.text import holds_one_of, shared_runs, stands_in
-from benchmarks.eval_answers import measures, table
+from benchmarks.eval_answers import measures, questions_table
 from twin_contracts.chat import AssistantMessage, ChatCompletion, Choice, Citation, TwinAnswer, Usage
 from twin_contracts.documents import document_id_of
 
@@ -181,7 +181,7 @@ def test_fitting_sees_the_calibration_half_alone() -> None:
 
 
 def test_a_goal_is_met_by_the_figure_alone() -> None:
-    met = {measure["measure"]: (measure["value"], measure["met"]) for measure in measures(report_with({}))}
+    met = {row.measure: (row.value, row.met) for row in measures(report_with({}))}
 
     assert met["held-out: answered with its words"] == (1, False)
     assert met["answers with a quote that is not verbatim"] == (0, True)
@@ -191,7 +191,7 @@ def test_a_goal_is_met_by_the_figure_alone() -> None:
 def test_the_table_says_what_went_wrong() -> None:
     report = report_with({EGGS.question: answer((TIDES, "Its queen lays nothing."))})
 
-    line = next(line for line in table(report).splitlines() if " eggs " in line)
+    line = next(line for line in questions_table(report).splitlines() if " eggs " in line)
 
     assert line.startswith("WRONG")
     assert line.endswith("answered, not its words, another document, not verbatim")
