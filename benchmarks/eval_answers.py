@@ -1,8 +1,8 @@
 """Does the system answer what the articles say, and refuse what they do not? `make eval-answers`.
 
-`TWIN_TEST_ARTICLES` (or the first argument) names the articles' file. `TWIN_URL` and `TWIN_API_KEY` name a running system
-that has imported it; without them one is started in a folder of its own and imports it. `--split calibration` asks that
-half alone and writes no result: the way to fit a threshold.
+`TWIN_TEST_ARTICLES` (or the first argument) names the articles' file. `TWIN_URL` and `TWIN_API_KEY` name a running
+system that has imported it; without them one is started in a folder of its own and imports it. `--split calibration`
+asks that half alone and writes no result: the way to fit a threshold.
 """
 
 import argparse
