@@ -236,17 +236,10 @@ class World:
         return [event for event in self._all(Lane.REFILL) if isinstance(event, Purge)]
 
     def published(self) -> dict[DocumentId, Digest]:
-        """What a consumer ends with: the newest state of each document, older than no purge of its partition."""
-        newest: dict[DocumentId, DocumentEvent] = {}
-        for event in [*self.events(Lane.LIVE), *self.events(Lane.REFILL)]:
-            known = newest.get(event.document_id)
-            if known is None or event.version >= known.version:
-                newest[event.document_id] = event
-        return {
-            document_id: getattr(event, "content_hash", None) or ""
-            for document_id, event in newest.items()
-            if not isinstance(event, DocumentDeleted) and event.version >= self._purged(document_id)
-        }
+        """What a consumer ends with."""
+        queues = [queue for queue in queues_of(self.log.partitions) if queue not in self.log.missing()]
+        events = [(queue, event) for queue in queues for event in self.log.events(queue)]
+        return outcome(events, self.log.partitions)
 
     def stored(self) -> dict[DocumentId, Digest]:
         """What the document store holds."""
@@ -256,10 +249,35 @@ class World:
         queues = [Queue(partition, lane) for partition in range(self.log.partitions)]
         return [event for queue in queues if queue not in self.log.missing() for event in self.log.events(queue)]
 
-    def _purged(self, document_id: DocumentId) -> Version:
-        queue = Queue(partition_of(document_id, self.log.partitions), Lane.REFILL)
-        purges = [event.before for event in self.log.events(queue) if isinstance(event, Purge)]
-        return max(purges, default=ZERO)
+
+def settled(world: World) -> World:
+    """Run until quiet, a late log confirming everything so far, and forget what was published."""
+
+    def quiet() -> bool:
+        if isinstance(world.log, LateLog):
+            world.log.confirm()
+        return world.quiet()
+
+    world.run(quiet)
+    world.consume()
+    return world
+
+
+def outcome(events: list[tuple[Queue, Event]], partitions: int) -> dict[DocumentId, Digest]:
+    """The content hash of each document whose newest event is no deletion and older than no purge of its partition."""
+    newest: dict[DocumentId, DocumentEvent] = {}
+    purged: dict[int, Version] = {}
+    for queue, event in events:
+        if isinstance(event, Purge):
+            purged[queue.partition] = max(purged.get(queue.partition, ZERO), event.before)
+        elif event.document_id not in newest or event.version >= newest[event.document_id].version:
+            newest[event.document_id] = event
+    return {
+        document_id: getattr(event, "content_hash", None) or ""
+        for document_id, event in newest.items()
+        if not isinstance(event, DocumentDeleted)
+        and event.version >= purged.get(partition_of(document_id, partitions), ZERO)
+    }
 
 
 def turns(*acts: Callable[[], object] | int) -> Callable[[], bool]:

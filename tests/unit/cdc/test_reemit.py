@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 
 from fakes.flow import post
-from fakes.relay import NO_TIME, ImpatientDocumentStore, Killed, LateLog, Life, World, turns
+from fakes.relay import NO_TIME, ImpatientDocumentStore, Killed, LateLog, Life, World, settled, turns
 from twin_cdc import reemit
 from twin_contracts.base import DocumentId
 from twin_contracts.events import Cause, DocumentDeleted, Purge, Version
@@ -32,25 +32,15 @@ def world() -> World:
     """Thirty documents, quiet, nothing left in the log."""
     world = World()
     world.write(*NAMES)
-    world.run()
-    world.consume()
-    return world
+    return settled(world)
 
 
 @pytest.fixture
 def late() -> World:
     """The same, its log waiting for the test."""
-    log = LateLog(partitions=2)
-    world = World(log=log)
+    world = World(log=LateLog(partitions=2))
     world.write(*NAMES)
-
-    def quiet() -> bool:
-        log.confirm()
-        return world.quiet()
-
-    world.run(quiet)
-    world.consume()
-    return world
+    return settled(world)
 
 
 def refilled(world: World) -> Counter[DocumentId]:
@@ -208,8 +198,7 @@ def test_what_joined_is_still_joined_after_a_crash_at_any_call() -> None:
     for last in count(1):
         world = World()
         world.write(*NAMES[:9])
-        world.run()
-        world.consume()
+        settled(world)
         for _ in range(3):
             world.ask()
         life = Life(last)
