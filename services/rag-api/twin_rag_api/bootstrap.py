@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 from twin_contracts.http import Problem
+from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.gate import Gate
 from twin_rag_api.models import ModelRoutes
@@ -35,4 +36,5 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(DocumentRoutes(parts.documents, parts.features, parts.default_author).router())
     app.include_router(SearchRoutes(retrieve).router())
     app.include_router(ModelRoutes(parts.documents).router())
+    app.include_router(ChatRoutes(parts).router())
     return app

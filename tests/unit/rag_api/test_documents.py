@@ -178,6 +178,6 @@ def test_the_list_is_narrowed_by_author_and_type(api: Api) -> None:
 
 
 def post(client_id: str, text: str) -> RawPost:
-    document = raw_document(document_id_of_client(client_id), DocumentInput(type="post", text=text), OWNER)  # type: ignore[arg-type]
+    document = raw_document(document_id_of_client(client_id), DocumentInput(type="post", text=text), OWNER)
     assert isinstance(document, RawPost)
     return document

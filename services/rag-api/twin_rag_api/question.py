@@ -1,0 +1,182 @@
+"""What a question is about, and what kind of words would answer it."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from twin_rag_api.words import STOP_WORDS, plain, stem, terms, words
+
+
+class Wanted(StrEnum):
+    """What an answer has to contain; a text that has none of it does not answer."""
+
+    NUMBER = "number"
+    MOMENT = "moment"
+    PERSON = "person"
+    REASON = "reason"
+    ANYTHING = "anything"
+
+
+_WANTED: Final = (
+    (
+        Wanted.NUMBER,
+        (
+            r"\bhow (?:much|many|long|large|big|fast|old|popular|far|often|tall|high|expensive)\b"
+            r"|\bwhat (?:percentage|share|price|port|size|accuracy|score|rate|capacity|latency)\b"
+            r"|\bwhich (?:percentage|score|learning rate|version)\b"
+        ),
+    ),
+    (Wanted.MOMENT, r"\bwhen\b|\b(?:which|what) (?:year|month|day)\b"),
+    (Wanted.PERSON, r"\bwho(?:se|m)?\b"),
+    (Wanted.REASON, r"\bwhy\b"),
+)
+_UNITS: Final = (
+    (
+        r"\bhow long\b|\bhow many (?:hours|minutes|days|seconds)\b|\bhow old\b",
+        r"(?:h|min|m?s|(?:milli)?second|minute|hour|day|week|month|year)s?\b",
+    ),
+    (
+        r"\bhow much (?:longer|faster|slower|more|less|smaller|larger|bigger|cheaper|additional|extra|better)\b",
+        r"(?:x\b|×|%|times|percent)",
+    ),
+    (r"\b(?:percentage|share|percent|rate|accuracy)\b", r"(?:%|percent|per cent)"),
+    (
+        r"\bhow (?:big|large)\b|\bhow much (?:vram|ram|memory|space|disk|storage)\b",
+        r"(?:[kmgt]i?b\b|bytes?|gigabytes?|%|x\b|[kb]\b|million|billion|parameters|lines|tokens)",
+    ),
+)
+_MONEY_ASKED = re.compile(r"\b(?:costs?|prices?|charges?|pay|budget|bill)\b")
+_MONEY = re.compile(r"[$€£]\s?\d|\d\s?(?:[$€£]|usd|dollars?|euros?|cents?)|\bfree\b")
+_COUNTED = re.compile(
+    r"\bhow many (?:[\w-]+ ){0,2}?([\w-]+)(?= (?:does|do|did|is|are|was|were|has|have|had|can|could|should|will"
+    r"|per|in|on|of|to|a|each|from|for|with|the)\b|\?|$)"
+)
+_NUMBER_WORDS: Final = frozenset(
+    """one two three four five six seven eight nine ten eleven twelve dozen dozens hundred hundreds thousand thousands
+    million billion half twice""".split()  # noqa: SIM905 - a list of words reads better in lines
+)
+_NUMBER = re.compile(r"\d[\d.,]*")
+_MOMENT = re.compile(
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(
+    r"\b(?:because|since|due to|so that|as it|reason|therefore|thus|this means|explains|in order|to avoid|why"
+    r"|otherwise|thanks to|leads? to|but)\b",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(r"\bet al\b|\b(?:[A-Z][\w’'-]+ (?:(?:and|&) )?){1,3}[A-Z][\w’'-]+|\bby [A-Z][\w’-]+")
+_FIRST_PERSON = re.compile(r"\b(?:I|my|myself)\b")
+_DEFINITION_ASKED = re.compile(
+    r"what (?:is|are|does|do) (?:the |an? )?(.+?)(?: (?:in|of|for|used|on) .*| means?| stand for)?\??", re.IGNORECASE
+)
+_POINTS_BACK = re.compile(
+    r"^(?:and|but|so|what about|how about)\b|\b(?:it|its|they|them|their|he|she|this|that|these|those|one)\b"
+)
+_NAME = re.compile(r"(?<!^)\b[A-Z0-9][\w.-]*")
+_DEFINES: Final = (
+    r"\)?[\"’]* (?:\([^)]*\) )?(?:is|are|means?|refers?|stands?|was|were|denotes?|determines|transforms|works?|allows?"
+    r"|aims?|takes|considers)\b"
+)
+_REACH_OF_NUMBER: Final = 5
+_SHORTEST_SUBJECT: Final = 3
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question taken apart."""
+
+    terms: tuple[str, ...]
+    """Stems of its content words, each once."""
+    names: tuple[str, ...]
+    """Those of them that were written like a name or a number."""
+    wanted: Wanted
+    unit: re.Pattern[str] | None
+    """What must follow a number; None where the question does not say."""
+    counted: str | None
+    """Stem of what is counted: `how many columns` wants a number of columns."""
+    definition: re.Pattern[str] | None
+    known: frozenset[str]
+    """Stems of all its words: they are no answer to it."""
+    points_back: bool
+    """Whether it was read with the turn before it."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether an answer can be told by the kind of word in it."""
+        return self.wanted in (Wanted.NUMBER, Wanted.MOMENT, Wanted.PERSON)
+
+    def has_wanted(self, text: str) -> float:
+        """Return how far a plain text has the kind of words that answer: 0 not at all, 1 surely."""
+        match self.wanted:
+            case Wanted.NUMBER:
+                fresh = any(number.strip(".,") not in self.known for number in _NUMBER.findall(text))
+                return 1.0 if fresh else 0.5 * bool(_NUMBER_WORDS & set(words(text)))
+            case Wanted.MOMENT:
+                return float(bool(_MOMENT.search(text)))
+            case Wanted.PERSON:
+                named = any(self._is_news(match[0]) for match in _PERSON.finditer(text))
+                return 1.0 if named else 0.3 * bool(_FIRST_PERSON.search(text))
+            case Wanted.REASON:
+                return float(bool(_REASON.search(text)))
+            case Wanted.ANYTHING:
+                return 1.0
+
+    def fits_unit(self, text: str) -> float:
+        """Return 1 where a number in it is of what the question asks for, -1 where none is, 0 where it does not say."""
+        if self.unit:
+            return 1.0 if self.unit.search(text.casefold()) else -1.0
+        if self.counted is None:
+            return 0.0
+        found = words(text)
+        places = (
+            at
+            for at, word in enumerate(found)
+            if word in _NUMBER_WORDS or (word[0].isdigit() and word not in self.known)
+        )
+        after = (stem(word) for at in places for word in found[at + 1 : at + _REACH_OF_NUMBER])
+        return 1.0 if self.counted in after else -1.0
+
+    def defines(self, text: str) -> float:
+        """Return 1 where the text says what the question's subject is."""
+        return float(bool(self.definition and self.definition.search(text.casefold())))
+
+    def _is_news(self, name: str) -> bool:
+        return any(word[0].isupper() and stem(word.casefold()) not in self.known for word in name.split())
+
+
+def read_question(text: str, previous: str = "") -> Question:
+    """Take a question apart; where it points back to the turn before, it is about that one's words, too."""
+    asked = plain(text)
+    lower = asked.casefold()
+    points_back = bool(previous) and bool(_POINTS_BACK.search(lower))
+    whole = f"{asked} {plain(previous)}" if points_back else asked
+    content = dict.fromkeys(stem(word) for word in words(whole) if word not in STOP_WORDS)
+    names = dict.fromkeys(term for name in _NAME.findall(whole) for term in terms(name) if term in content)
+    counted = _COUNTED.search(lower)
+    return Question(
+        terms=tuple(content),
+        names=tuple(names),
+        wanted=next((wanted for wanted, pattern in _WANTED if re.search(pattern, lower)), Wanted.ANYTHING),
+        unit=_unit(lower),
+        counted=stem(counted[1].rpartition("-")[2]) if counted else None,
+        definition=_definition(lower),
+        known=frozenset(terms(whole)),
+        points_back=points_back,
+    )
+
+
+def _unit(asked: str) -> re.Pattern[str] | None:
+    if _MONEY_ASKED.search(asked):
+        return _MONEY
+    unit = next((unit for pattern, unit in _UNITS if re.search(pattern, asked)), None)
+    return re.compile(rf"\d[\d.,]*\s*[-~]?\s*{unit}") if unit else None
+
+
+def _definition(asked: str) -> re.Pattern[str] | None:
+    match = _DEFINITION_ASKED.fullmatch(asked)
+    if match is None or len(match[1]) < _SHORTEST_SUBJECT:
+        return None
+    subject = re.escape(match[1])
+    return re.compile(rf"{subject}s?(?:{_DEFINES}|\s*[:(—–-]\s*)")
