@@ -113,25 +113,21 @@ class Killed(Exception):
 
 @dataclass
 class Life:
-    """Of one process that dies at its `last` call, before or after that took effect.
+    """Of one process that dies at its `last` call, before that takes effect.
 
     `meanwhile` says what others do just before a call of this number.
     """
 
     last: int = 10**9
-    after_effect: bool = False
     meanwhile: dict[int, Callable[[], None]] = field(default_factory=dict)
     calls: int = 0
 
     def spend(self, call: Callable[[], R]) -> R:
         self.calls += 1
         self.meanwhile.pop(self.calls, lambda: None)()
-        if self.calls > self.last or (self.calls == self.last and not self.after_effect):
+        if self.calls >= self.last:
             raise Killed
-        result = call()
-        if self.calls == self.last:
-            raise Killed
-        return result
+        return call()
 
 
 class Mortal:

@@ -79,7 +79,7 @@ def test_a_position_taken_anew_owes_its_re_emission_in_the_same_put() -> None:
         world = World()
         world.write("a")
         with suppress(Killed):
-            world.run(life=Life(last, after_effect=True))
+            world.run(life=Life(last))
         if world.records.get(POSITIONS, SOURCE) is not None:
             break
     owed = world.position().owed
