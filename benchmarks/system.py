@@ -28,6 +28,11 @@ class RunningSystem:
     parent: subprocess.Popen[bytes]
 
     @property
+    def log(self) -> str:
+        """Return what the system has said so far, over all its starts."""
+        return _log_of(self.environment).read_text("utf-8", "replace")
+
+    @property
     def url(self) -> str:
         """Return where the API listens now."""
         return str(json.loads((self.data / "owner.json").read_text())["url"])
@@ -85,7 +90,7 @@ class RunningSystem:
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self.parent.poll() is not None or time.monotonic() > deadline:
-                message = f"twin up did not become ready (exit status {self.parent.poll()})"
+                message = f"twin up did not become ready (exit status {self.parent.poll()}):\n{self.log[-2000:]}"
                 raise RuntimeError(message)
             time.sleep(0.05)
 
@@ -126,4 +131,10 @@ def running_system(**settings: str) -> Iterator[RunningSystem]:
 
 
 def _up(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "twin_cli", "up"], env=environment, stdin=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "twin_cli", "up"]
+    with _log_of(environment).open("ab") as log:  # of its own session: a signal to its process group is not for us
+        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+
+
+def _log_of(environment: dict[str, str]) -> Path:
+    return Path(environment["TWIN_DATA"]).with_name("up.log")

@@ -55,7 +55,9 @@ def import_(
         raise InputUnreadable(", ".join(map(str, files)), "no Markdown, HTML or text file is in it")
     console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with connected(Settings(), logger_of_command(), lambda line: console.print(line, markup=False)) as client:
+    with connected(
+        Settings(), logger_of_command(), lambda line: console.print(line, markup=False, soft_wrap=True)
+    ) as client:
         result = _imported(inputs, client, Progress(*columns, console=console))
     print(show.imported(result))
     raise typer.Exit(1 if result.refused else 0)

@@ -13,6 +13,8 @@ from twin_platform.telemetry.logs import Logger
 
 GRACE_SECONDS = 30.0
 """A command whose system ended waits so long for another one, as `twin up` starts, before it goes on alone."""
+FIRST_GRACE_SECONDS = 5.0
+"""The same where the command itself has not met that system, which ended without a word."""
 RETRY_SECONDS = 0.1
 QUIET_SECONDS = 3.0
 
@@ -71,7 +73,7 @@ class Local:
                 self._met = True
                 return owner.url, self._folder.key or ""
             waited = self._clock.monotonic() - began
-            if owner is None and (not self._met or waited > GRACE_SECONDS):
+            if owner is None and waited >= self._grace():
                 self._become_owner()
                 continue
             if waited > QUIET_SECONDS and not told:
@@ -83,6 +85,11 @@ class Local:
                 told = True
             self._wait(RETRY_SECONDS)
         return self._own, self._folder.key or ""
+
+    def _grace(self) -> float:
+        if self._met:
+            return GRACE_SECONDS
+        return FIRST_GRACE_SECONDS if self._folder.lost_its_owner else 0.0
 
     def _become_owner(self) -> None:
         try:

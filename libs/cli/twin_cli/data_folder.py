@@ -1,5 +1,6 @@
 """The data folder of the embedded system: its format, its owner and its key."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -90,9 +91,16 @@ class DataFolder:
         """Write where the owner's API listens; commands find it there."""
         self._write(_OWNER, json.dumps({"pid": os.getpid(), "url": url}))
 
+    @property
+    def lost_its_owner(self) -> bool:
+        """Return whether the last owner ended without a word; `twin up` starts such a one again."""
+        return (self.path / _OWNER).exists()
+
     def release(self) -> None:
         """Stop owning the folder. Idempotent."""
         if self._lock is not None:
+            with contextlib.suppress(OSError):
+                (self.path / _OWNER).unlink()
             os.close(self._lock)
             self._lock = None
 
@@ -133,13 +141,15 @@ class DataFolder:
         return True
 
     def _take_lock(self) -> None:
-        self._lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not _locked(self._lock):
+        while not _locked(descriptor):
             if time.monotonic() > deadline:
+                os.close(descriptor)
                 pid = self._written_owner().pid
                 raise FolderTaken(str(self.path), f"process {pid}" if pid else "another process")
             time.sleep(_RETRY_SECONDS)
+        self._lock = descriptor
         self._write(_OWNER, json.dumps({"pid": os.getpid(), "url": None}))
 
     def _written_owner(self) -> Owner:

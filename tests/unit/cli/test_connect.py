@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from fakes.clock import SettableClock
 from fakes.flow import NoLogger
-from twin_cli.connect import GRACE_SECONDS, Local, connected
+from twin_cli.connect import FIRST_GRACE_SECONDS, GRACE_SECONDS, Local, connected
 from twin_cli.data_folder import DataFolder
 from twin_cli.errors import KeyMissing, PortInUse
 from twin_cli.settings import Settings
@@ -39,6 +39,13 @@ class Command:
         self.clock.turn(timedelta(seconds=seconds))
         for due in [due for due in self.later if due <= self.clock.monotonic()]:
             self.later.pop(due)()
+
+
+def kill(owner: DataFolder) -> None:
+    """Free the folder without a word, as the end of a process does."""
+    written = (owner.path / "owner.json").read_text()
+    owner.release()
+    (owner.path / "owner.json").write_text(written)
 
 
 @pytest.fixture
@@ -110,10 +117,28 @@ def test_a_command_whose_system_ended_goes_on_alone_after_a_grace(command: Comma
 
     assert command.locate() == ("http://mine:1", command.folder.key)
 
-    assert command.clock.monotonic() > GRACE_SECONDS
+    assert command.clock.monotonic() >= GRACE_SECONDS
     assert command.said == [
         f"nobody serves {str(command.folder.path)!r} any more; going on alone if that stays so",
     ]
+
+
+def test_a_folder_whose_owner_was_killed_is_left_for_a_moment_to_who_starts_it_again(
+    command: Command, owner: DataFolder
+) -> None:
+    kill(owner)
+    command.later[2.0] = owner.take
+    command.later[3.0] = lambda: owner.announce("http://owner:2")
+
+    assert command.locate() == ("http://owner:2", owner.key)
+    assert command.served == []
+
+
+def test_a_folder_whose_owner_was_killed_for_good_is_taken_soon(command: Command, owner: DataFolder) -> None:
+    kill(owner)
+
+    assert command.locate()[0] == "http://mine:1"
+    assert FIRST_GRACE_SECONDS <= command.clock.monotonic() < FIRST_GRACE_SECONDS + 1
 
 
 def test_two_that_find_nobody_become_one_owner_and_one_client(command: Command) -> None:

@@ -73,8 +73,11 @@ def test_the_key_stays_when_the_folder_is_taken_again(folder: DataFolder) -> Non
 
 
 def test_a_folder_of_another_process_is_refused_with_its_id(folder: DataFolder) -> None:
-    with other_process_owning(folder.path) as process, pytest.raises(FolderTaken, match=f"by process {process.pid};"):
-        folder.take()
+    with other_process_owning(folder.path) as process:
+        with pytest.raises(FolderTaken, match=f"by process {process.pid};"):
+            folder.take()
+
+        assert folder.owner() == Owner(process.pid, "http://there:1")
 
 
 def test_the_owner_says_where_it_listens(folder: DataFolder) -> None:
@@ -88,6 +91,7 @@ def test_an_owner_that_was_killed_is_none(folder: DataFolder) -> None:
         process.wait()
 
         assert folder.owner() is None
+        assert folder.lost_its_owner
         folder.take()
 
 
@@ -239,3 +243,4 @@ def test_leaving_the_block_frees_the_folder(folder: DataFolder) -> None:
 
     assert inside == Owner(os.getpid(), None)
     assert folder.owner() is None
+    assert not folder.lost_its_owner
