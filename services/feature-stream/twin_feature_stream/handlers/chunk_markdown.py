@@ -2,22 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
-from twin_feature_stream.handlers.chunks import chunks_of, pieces_of, shortened, within_limit
+from twin_feature_stream.handlers.chunks import shortened, within_limit
 from twin_feature_stream.handlers.cut import Ruler, cuts
-from twin_feature_stream.handlers.levels import PROSE
+from twin_feature_stream.handlers.levels import MARKDOWN
 from twin_feature_stream.handlers.markdown_sections import sections
 from twin_feature_stream.ports import Chunk, CleanDocument
 from twin_platform.embedding.port import Tokenizer
+
+_PATH_SHARE = 4
+"""The heading path may take a quarter of a chunk."""
 
 
 @dataclass(frozen=True)
 class ChunkMarkdown:
     """Split an article at its headings; each chunk carries the path of headings above it.
 
-    A section longer than `max_tokens` is split at paragraphs, then sentences. Joining the chunks' own text in order
-    gives back the article's text. No chunk spans two sections, so a renamed heading touches what stands under it.
+    A section longer than `max_tokens` is split at paragraphs and fences, then sentences. Joining the chunks' own text
+    in order gives back the article's text. No chunk spans two sections, so a renamed heading touches what stands
+    under it and nothing else.
     """
 
     version: ClassVar[int] = 1
@@ -30,8 +35,8 @@ class ChunkMarkdown:
         text = document.text
         ruler = Ruler(text, self.tokenizer)
         chunks: list[Chunk] = []
-        for section in sections(text):
-            path, taken = shortened(section.path, self.tokenizer, self.max_tokens)
-            places = cuts(ruler, section.start, section.end, self.max_tokens - taken, PROSE)
-            chunks += chunks_of(pieces_of(text, places, section.start, section.end), path)
-        return within_limit(chunks, self.tokenizer, self.max_tokens, PROSE)
+        for start, end, headings in sections(text):
+            path, taken = shortened(headings, self.tokenizer, self.max_tokens // _PATH_SHARE)
+            places = cuts(ruler, start, end, self.max_tokens - taken, MARKDOWN)
+            chunks += [Chunk(text[left:right], path) for left, right in pairwise([start, *places, end])]
+        return within_limit(chunks, self.tokenizer, self.max_tokens, MARKDOWN)

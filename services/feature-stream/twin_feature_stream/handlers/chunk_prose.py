@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from twin_feature_stream.handlers.chunks import chunks_of, pieces_of, within_limit
+from twin_feature_stream.handlers.chunks import pieces_of, within_limit
 from twin_feature_stream.handlers.cut import Ruler, cuts
 from twin_feature_stream.handlers.levels import PROSE
 from twin_feature_stream.ports import Chunk, CleanDocument
@@ -24,5 +24,5 @@ class ChunkProse:
         """Return the chunks in order; none is above `max_tokens`."""
         text = document.text
         places = cuts(Ruler(text, self.tokenizer), 0, len(text), self.max_tokens, PROSE)
-        chunks = chunks_of(pieces_of(text, places, 0, len(text)), ())
+        chunks = [Chunk(piece) for piece in pieces_of(text, places)]
         return within_limit(chunks, self.tokenizer, self.max_tokens, PROSE)

@@ -1,35 +1,33 @@
 """From cuts to chunks: heading paths that leave room for the text, and the model's limit kept to the letter."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 from twin_feature_stream.handlers.cut import Level, Ruler, cuts
 from twin_feature_stream.ports import Chunk
 from twin_platform.embedding.port import Tokenizer
 
-_PATH_SHARE = 4
-"""A heading path may take a quarter of a chunk."""
 
+def shortened(path: tuple[str, ...], tokenizer: Tokenizer, room: int) -> tuple[tuple[str, ...], int]:
+    """Return the inner end of a heading path that fits into `room` tokens, and the tokens it takes.
 
-def shortened(path: tuple[str, ...], tokenizer: Tokenizer, max_tokens: int) -> tuple[tuple[str, ...], int]:
-    """Return the inner end of `path` that fits into a quarter of `max_tokens`, and the tokens it takes.
-
-    A last heading that is too long alone is cut off.
+    A last heading that is too long by itself is cut off.
     """
-    room = max_tokens // _PATH_SHARE
-    while path and (size := tokenizer.counts([" > ".join(path)])[0]) > room:
-        path = path[1:] if len(path) > 1 else (path[0][: max(1, len(path[0]) * room // (size + 1))],)
-    return path, size if path else 0
+    size = tokenizer.counts([" > ".join(path)])[0] if path else 0
+    while size > room:
+        path = path[1:] if len(path) > 1 else _cut_off(path[0], room / size)
+        size = tokenizer.counts([" > ".join(path)])[0] if path else 0
+    return path, size
 
 
-def chunks_of(pieces: Iterable[str], path: tuple[str, ...]) -> list[Chunk]:
-    """Return one chunk per piece, all under the same headings."""
-    return [Chunk(piece, path) for piece in pieces]
+def _cut_off(heading: str, share: float) -> tuple[str, ...]:
+    kept = heading[: min(len(heading) - 1, int(len(heading) * share))].strip()
+    return (kept,) if kept else ()
 
 
-def pieces_of(text: str, places: Sequence[int], start: int, end: int) -> list[str]:
-    """Return `text[start:end]` cut at `places`."""
-    return [text[left:right] for left, right in pairwise([start, *places, end]) if left < right]
+def pieces_of(text: str, places: Sequence[int]) -> list[str]:
+    """Return `text` cut at `places`; an empty text has no pieces."""
+    return [text[left:right] for left, right in pairwise([0, *places, len(text)]) if left < right]
 
 
 def within_limit(chunks: list[Chunk], tokenizer: Tokenizer, max_tokens: int, levels: Sequence[Level]) -> list[Chunk]:
@@ -45,7 +43,8 @@ def within_limit(chunks: list[Chunk], tokenizer: Tokenizer, max_tokens: int, lev
             continue
         ruler = Ruler(chunk.text, tokenizer)
         size = ruler.size(0, len(chunk.text))
-        places = cuts(ruler, 0, len(chunk.text), max(1, min(size - 1, size * max_tokens // count)), levels)
-        pieces = pieces_of(chunk.text, places or [len(chunk.text) // 2], 0, len(chunk.text))
-        kept += within_limit(chunks_of(pieces, chunk.heading_path), tokenizer, max_tokens, levels)
+        limit = max(1, min(size - 1, size * max_tokens // count))
+        places = cuts(ruler, 0, len(chunk.text), limit, levels) or [len(chunk.text) // 2]
+        pieces = [Chunk(piece, chunk.heading_path) for piece in pieces_of(chunk.text, places)]
+        kept += within_limit(pieces, tokenizer, max_tokens, levels)
     return kept

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twin_contracts.documents import Raw, RawArticle
-from twin_contracts.records import Stage
 from twin_feature_stream.handlers.clean_text import metadata_of, repair, text_in_markdown
 from twin_feature_stream.ports import CleanDocument, Rejected
 
@@ -18,8 +17,8 @@ class CleanArticle:
     def __call__(self, document: Raw) -> CleanDocument | Rejected:
         """Return the repaired article, or a refusal where nothing of it is left."""
         text = text_in_markdown(document)
-        if not text.strip():
-            return Rejected(Stage.CLEAN, "nothing is left of the article after cleaning")
+        if isinstance(text, Rejected):
+            return text
         subtitle = repair(document.subtitle or "").strip() if isinstance(document, RawArticle) else ""
         if subtitle and subtitle not in text:
             text = f"{subtitle}\n\n{text}"

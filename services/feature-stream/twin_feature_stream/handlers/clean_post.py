@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from twin_contracts.documents import Raw
-from twin_contracts.records import Stage
 from twin_feature_stream.handlers.clean_text import metadata_of, text_in_markdown
 from twin_feature_stream.ports import CleanDocument, Rejected
 
@@ -18,6 +17,6 @@ class CleanPost:
     def __call__(self, document: Raw) -> CleanDocument | Rejected:
         """Return the repaired post, or a refusal where nothing of it is left."""
         text = text_in_markdown(document)
-        if not text.strip():
-            return Rejected(Stage.CLEAN, "nothing is left of the post after cleaning")
+        if isinstance(text, Rejected):
+            return text
         return CleanDocument(document.id, text, metadata_of(document))

@@ -5,8 +5,9 @@ import re
 import unicodedata
 
 from twin_contracts.documents import Raw, RawCode, TextFormat, title_of
-from twin_contracts.records import Metadata
+from twin_contracts.records import Metadata, Stage
 from twin_feature_stream.handlers.html_markdown import markdown_of_html
+from twin_feature_stream.ports import Rejected
 
 _LINE_ENDS = re.compile("\r\n?|[\x0b\x0c\u2028\u2029]")
 _BLANKS = re.compile("[\u00a0\u1680\u2000-\u200a\u202f\u205f]")
@@ -21,6 +22,8 @@ _NEEDLESS_JOINERS = re.compile(
     "(?<![^\x00-\x7f])[\u200c\u200d]++"  # scripts and emoji that need joiners are beyond ASCII on both sides
     "|(?<![\u200c\u200d])[\u200c\u200d]++(?![^\x00-\x7f])"
 )
+_SYMBOLS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
+_MOST_MARKS = 30
 _MANY_BLANK_LINES = re.compile("\n{4,}")
 
 
@@ -29,6 +32,7 @@ def repair(text: str) -> str:
 
     Idempotent, and linear in the text's length. Blanks at line ends are removed, more than two blank lines become two.
     """
+    text = _SYMBOLS.sub(_without_piles, text)
     text = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text))
     if _MISREAD.search(text):
         text = _quotes_misread(text)
@@ -36,6 +40,20 @@ def repair(text: str) -> str:
     text = unicodedata.normalize("NFC", text)
     lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
     return _MANY_BLANK_LINES.sub("\n\n\n", lines).strip("\n")
+
+
+def _without_piles(symbols: re.Match[str]) -> str:
+    """Leave at most 30 combining marks on one letter, as Unicode's Stream-Safe Text Format does (UAX #15).
+
+    No language needs more, and bringing n of them into order takes n² steps.
+    """
+    kept: list[str] = []
+    pile = 0
+    for character in symbols[0]:
+        pile = pile + 1 if unicodedata.combining(character) else 0
+        if pile <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
 
 
 def _quotes_misread(text: str) -> str:
@@ -50,10 +68,15 @@ def _quotes_misread(text: str) -> str:
     return replace_unicode_quotes(text)
 
 
-def text_in_markdown(document: Raw) -> str:
-    """Return the repaired text of prose, brought to Markdown where it came as HTML."""
-    is_html = not isinstance(document, RawCode) and document.format is TextFormat.HTML
-    return repair(markdown_of_html(document.text) if is_html else document.text)
+def text_in_markdown(document: Raw) -> str | Rejected:
+    """Return the repaired text of prose, brought to Markdown where it came as HTML; a refusal where nothing is left."""
+    text: str | Rejected = document.text
+    if not isinstance(document, RawCode) and document.format is TextFormat.HTML:
+        text = markdown_of_html(document.text)
+    if isinstance(text, Rejected):
+        return text
+    text = repair(text)
+    return text if text.strip() else Rejected(Stage.CLEAN, f"nothing is left of the {document.type} after cleaning")
 
 
 def metadata_of(document: Raw) -> Metadata:

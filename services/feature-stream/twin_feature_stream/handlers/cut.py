@@ -1,17 +1,17 @@
 """Cut text at places that depend on the text nearby only, so that an edit changes the chunks around it and no others.
 
 Every candidate for a cut has a strength: its class (paragraph, sentence, …) and, inside a class, a hash of the few
-characters around it. From the weakest to the strongest, a candidate is given up where the two pieces beside it fit
-into one chunk. What remains is full (two neighbours never fit into one), and no cut knows its place in the document.
+characters around it. The strongest within half a chunk on both sides stay, whatever stands further away. The others
+are given up from the weakest to the strongest where the two pieces beside them fit into one chunk.
 
-The order by hash is what makes it local, as in content-defined chunking (A. Muthitacharoen et al., "A low-bandwidth
-network file system", 2001); giving up weak candidates instead of choosing strong ones keeps the pieces near the limit.
+Strength by hash is content-defined chunking (A. Muthitacharoen et al., "A low-bandwidth network file system", 2001);
+giving up weak candidates instead of choosing strong ones alone keeps the pieces near the limit.
 """
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
-from itertools import accumulate, pairwise
+from collections.abc import Collection, Sequence
+from itertools import pairwise
 from zlib import crc32
 
 from twin_platform.embedding.port import Tokenizer
@@ -19,22 +19,29 @@ from twin_platform.embedding.port import Tokenizer
 Level = re.Pattern[str]
 """Matches what ends a unit; the cut stands at the match's end."""
 
-_LONGEST_TOKEN = 16
+_REACH = 2
+"""Half a chunk. In 9,000 edits of lines of 30,000 characters 8 touched 4 chunks and none more, at 142 of 220 tokens in
+a chunk; with a third 1 touched 4, at 131 tokens; without this rule 5 of 6,000 touched 5, at 160 tokens."""
 _CONTEXT = 16
 """Code points on each side of a candidate that its hash looks at."""
+_LONGEST_TOKEN = 16
 
 
 class Ruler:
     """Measures stretches of one text in tokens; the text is tokenized once.
 
-    Models read a word beyond all measure as one unknown token, so a token counts once more for every
-    16 code points: a chunk never holds more text than a person could read.
+    Models read a word beyond all measure as one unknown token, so a token counts once more for every 16 code points:
+    no chunk holds more text than a person could read.
     """
 
     def __init__(self, text: str, tokenizer: Tokenizer) -> None:
         self.text = text
-        spans = tokenizer.spans(text)
-        self._starts = [place for start, end in spans for place in range(start, max(end, start + 1), _LONGEST_TOKEN)]
+        self._starts: list[int] = []
+        for start, end in tokenizer.spans(text):
+            if end - start <= _LONGEST_TOKEN:
+                self._starts.append(start)
+            else:
+                self._starts.extend(range(start, end, _LONGEST_TOKEN))
 
     def size(self, start: int, end: int) -> int:
         """Return how many tokens begin in `text[start:end]`."""
@@ -52,32 +59,48 @@ def cuts(ruler: Ruler, start: int, end: int, limit: int, levels: Sequence[Level]
     """
     if ruler.size(start, end) <= limit:
         return []
-    marks: list[int] = []
-    while levels and not marks:
-        marks = [match.end() for match in levels[0].finditer(ruler.text, start, end) if match.end() < end]
-        levels = levels[1:]
-    if not marks:
-        return thinned(ruler, start, end, (), ruler.tokens(start, end), limit)
-    inner = [cut for left, right in pairwise([start, *marks, end]) for cut in cuts(ruler, left, right, limit, levels)]
-    return thinned(ruler, start, end, inner, marks, limit)
+    for depth, level in enumerate(levels, start=1):
+        marks = [match.end() for match in level.finditer(ruler.text, start, end) if match.end() < end]
+        if marks:
+            units = pairwise([start, *marks, end])
+            inner = [cut for left, right in units for cut in cuts(ruler, left, right, limit, levels[depth:])]
+            return settled(ruler, [start, end, *inner], marks, limit)
+    return settled(ruler, [start, end], ruler.tokens(start, end), limit)
 
 
-def thinned(
-    ruler: Ruler, start: int, end: int, fixed: Iterable[int], candidates: Iterable[int], limit: int
-) -> list[int]:
-    """Return `fixed` and those of `candidates` that have to stay because the pieces beside them do not fit together."""
-    candidates = list(candidates)
-    places = sorted({start, *fixed, *candidates, end})
-    index = {place: position for position, place in enumerate(places)}
-    before, after = list(range(-1, len(places) - 1)), list(range(1, len(places) + 1))
-    sizes = list(accumulate((ruler.size(left, right) for left, right in pairwise(places)), initial=0))
-    gone = set()
-    for place in sorted(candidates, key=lambda place: _strength(ruler.text, place)):
-        left, right = before[index[place]], after[index[place]]
-        if sizes[right] - sizes[left] <= limit:
+def settled(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: int) -> list[int]:
+    """Return the cuts that remain of `fixed` and `marks`, which are all of one class, in order.
+
+    The first and the last of `fixed` are the stretch's ends and no cuts. `marks` stay where nothing stronger is near,
+    or where the pieces beside them do not fit together.
+    """
+    places = sorted({*fixed, *marks})
+    at = {place: ruler.size(places[0], place) for place in places}
+    strengths = {mark: _strength(ruler.text, mark) for mark in marks}
+    weak = strengths.keys() - _strongest(strengths, at, limit // _REACH) - set(fixed)
+    after = dict(pairwise(places))
+    before = {right: left for left, right in after.items()}
+    for mark in sorted(weak, key=lambda mark: (strengths[mark], mark)):
+        left, right = before[mark], after[mark]
+        if at[right] - at[left] <= limit:
             after[left], before[right] = right, left
-            gone.add(place)
-    return [place for place in places[1:-1] if place not in gone]
+            del after[mark]
+    return [place for place in places[1:-1] if place in after]
+
+
+def _strongest(strengths: dict[int, int], at: dict[int, int], reach: int) -> set[int]:
+    """Return the marks that no stronger one comes near, within `reach` tokens on either side."""
+    found: set[int] = set()
+    rivals: list[int] = []  # marks so far that nothing stronger followed, in falling strength
+    for mark, strength in strengths.items():
+        while rivals and strengths[rivals[-1]] <= strength:
+            beaten = rivals.pop()
+            if at[mark] - at[beaten] <= reach:
+                found.discard(beaten)
+        if not rivals or at[mark] - at[rivals[-1]] > reach:
+            found.add(mark)
+        rivals.append(mark)
+    return found
 
 
 def _strength(text: str, place: int) -> int:

@@ -8,27 +8,39 @@ import re
 
 from lxml import etree  # type: ignore[import-untyped]  # lxml ships no types
 
+from twin_contracts.records import Stage
+from twin_feature_stream.ports import Rejected
+
 _DROPPED = frozenset(
-    "audio button canvas dialog embed footer form head iframe nav noscript object script select style svg template "
-    "textarea video".split()  # noqa: SIM905 - as a list it is 18 lines
+    "audio button canvas dialog embed footer form head iframe nav noscript object "  # noqa: SIM905 - 18 lines as a list
+    "script select style svg template textarea video".split()
 )
 _BLOCKS = frozenset(
-    "address article aside blockquote body caption center dd details div dl dt fieldset figcaption figure h1 h2 h3 h4 "
-    "h5 h6 header hr html li main ol p section summary table tbody tfoot thead tr ul".split()  # noqa: SIM905 - the same
+    "address article aside blockquote body caption center dd details div dl dt "  # noqa: SIM905 - the same
+    "fieldset figcaption figure h1 h2 h3 h4 h5 h6 header hr html li main ol p "
+    "section summary table tbody tfoot thead tr ul".split()
 )
 _HEADINGS = {f"h{level}": "#" * level + " " for level in range(1, 7)}
 _BLANKS = re.compile("[ \t\r\n\f]+")
 _BACKTICKS = re.compile("`+")
 _DEEPEST_INDENT = 8
+_MOST_TAGS = 500_000
 
 
-def markdown_of_html(html: str) -> str:
-    """Return the page's text in Markdown, in the order of the document. Broken HTML is read as a browser would."""
+def markdown_of_html(html: str) -> str | Rejected:
+    """Return the page's text in Markdown, in the order of the document; broken HTML is read as a browser would.
+
+    Refused: a page of more elements than a second can read, and one nested so deeply that the parser would drop text.
+    """
+    if (tags := html.count("<")) > _MOST_TAGS:
+        return Rejected(Stage.CLEAN, f"the HTML has {tags:,} tags, more than the {_MOST_TAGS:,} that a text can need")
     parser = etree.HTMLParser(encoding="utf-8", huge_tree=True, remove_comments=True, remove_pis=True)
     try:
         root = etree.fromstring(html.encode(), parser)
     except etree.XMLSyntaxError:  # nothing but comments or white space
         return ""
+    if len(parser.error_log.filter_from_fatals()):
+        return Rejected(Stage.CLEAN, "the HTML is nested too deeply to be read")
     return "" if root is None else _Page().read(root)
 
 

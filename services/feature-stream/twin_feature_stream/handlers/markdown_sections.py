@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 from typing import NamedTuple
 
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*)")
@@ -46,7 +47,7 @@ def _headings(text: str) -> Iterator[_Heading]:
     """Yield ATX headings and one-line setext headings; inside of a fence there are none."""
     place, fence = 0, ""
     before_last, last = "", ""
-    for line in text.splitlines(keepends=True):
+    for line in StringIO(text, newline="\n"):
         bare = line.rstrip("\n")
         if fence:
             fence = "" if bare.strip().startswith(fence) and not bare.strip().strip(fence[0]) else fence
