@@ -53,11 +53,9 @@ def import_(
     inputs = list(read_inputs(files, author))
     if not inputs:
         raise InputUnreadable(", ".join(map(str, files)), "no Markdown, HTML or text file is in it")
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with connected(
-        Settings(), logger_of_command(), lambda line: console.print(line, markup=False, soft_wrap=True)
-    ) as client:
+    with connected(Settings(), logger_of_command(), console.print) as client:
         result = _imported(inputs, client, Progress(*columns, console=console))
     print(show.imported(result))
     raise typer.Exit(1 if result.refused else 0)
@@ -67,14 +65,20 @@ def import_(
 def ask(question: str, author: Author = None) -> None:
     """Answer a question from your texts, with citations."""
     with connected(Settings(), logger_of_command(), say) as client:
-        print(show.answer(client.ask(question, _of(author)), width()))
+        completion = client.ask(question, _of(author))
+        print(show.answer(completion, width()))
+        if not completion.twin.answered:
+            _explain(client)
 
 
 @app.command()
 def search(query: str, author: Author = None, limit: Annotated[int, typer.Option(min=1, max=100)] = 5) -> None:
     """Show the passages nearest to a query."""
     with connected(Settings(), logger_of_command(), say) as client:
-        print(show.hits(client.search(query, limit, _of(author)), width()))
+        result = client.search(query, limit, _of(author))
+        print(show.hits(result, width()))
+        if not result.hits:
+            _explain(client)
 
 
 @app.command()
@@ -120,7 +124,20 @@ def _imported(inputs: list[Input], client: Client, bars: Progress) -> Imported:
     with bars:
         storing = bars.add_task("stored", total=len(inputs))
         indexing = bars.add_task("indexed", total=len(inputs))
-        return import_documents(inputs, client, lambda _: bars.advance(storing), lambda _: bars.advance(indexing))
+        try:
+            return import_documents(
+                inputs, client, lambda _: bars.advance(storing), lambda _: bars.advance(indexing), bars.console.print
+            )
+        except KeyboardInterrupt:
+            bars.stop()
+            say("interrupted; what is stored stays, and repeating the command takes up where this one stopped")
+            raise
+
+
+def _explain(client: Client) -> None:
+    why = show.why_nothing(client.status())
+    if why:
+        say(why)
 
 
 def _problem(model: str, item: ErrorDetails) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from twin_cli.client import Client
+from twin_cli.client import Client, unsaid
 from twin_cli.errors import Refused
 from twin_cli.inputs import Input
 from twin_contracts.base import DocumentId
@@ -30,6 +30,7 @@ def import_documents(
     client: Client,
     stored: Callable[[Input], None],
     indexed: Callable[[Input], None],
+    trouble: Callable[[str], None] = unsaid,
 ) -> Imported:
     """Store every input, then wait until each is indexed or has a reason why not. Safe to repeat.
 
@@ -38,6 +39,7 @@ def import_documents(
         client: the running system.
         stored: called once per input, after its document's commit or when it was refused.
         indexed: called once per input, when its document has arrived in both snapshots or was refused.
+        trouble: told what keeps the system from working, while it does.
 
     Raises:
         Refused: the system refuses the key, so nothing can be stored.
@@ -54,7 +56,7 @@ def import_documents(
             indexed(item)
     result.stored = len(waiting)
     for document_id, items in waiting.items():
-        reason = _await(document_id, client)
+        reason = _await(document_id, client, trouble)
         if reason is None:
             result.indexed += 1
         else:
@@ -77,12 +79,13 @@ def _store(item: Input, client: Client) -> str | None:
     return None
 
 
-def _await(document_id: DocumentId, client: Client) -> str | None:
+def _await(document_id: DocumentId, client: Client, trouble: Callable[[str], None]) -> str | None:
     """Wait for one document; return why it will not be indexed."""
     try:
-        status = client.document(document_id, wait=WAIT_SECONDS)
-        while status.status is DocumentState.PENDING:
-            status = client.document(document_id, wait=WAIT_SECONDS)
+        while (status := client.document(document_id, wait=WAIT_SECONDS)).status is DocumentState.PENDING:
+            for component in client.status().components:
+                if component.state == "degraded":
+                    trouble(f"waiting for {component.name}, which is degraded: {component.detail or 'no reason given'}")
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

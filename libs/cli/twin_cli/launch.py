@@ -19,8 +19,8 @@ from twin_contracts.documents import AuthorRef
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.http import ComponentStatus
 from twin_contracts.queues import DEFAULT_PARTITIONS
-from twin_feature_stream.bootstrap import FeatureStream
-from twin_feature_stream.registry import build_registry
+from twin_feature_stream.bootstrap import build_registry
+from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
 from twin_platform.documents.port import DocumentStore
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder

@@ -65,12 +65,26 @@ def status(system: SystemStatus) -> str:
         ),
     ]
     if system.seconds_to_searchable is not None:
-        lines.append(f"freshness  last change searchable {system.seconds_to_searchable * 1000:.0f} ms after its commit")
+        lines.append(f"freshness  last change searchable {_duration(system.seconds_to_searchable)} after its commit")
     lines += [
         f"service    {component.name}: {component.state}" + (f" ({component.detail})" if component.detail else "")
         for component in system.components
     ]
     return _joined(lines)
+
+
+def why_nothing(system: SystemStatus) -> str | None:
+    """Return why there is no answer where it is not the question's fault, None where it is."""
+    counts = system.counts
+    if counts.stored == 0:
+        return "nothing is stored yet; `twin import` takes files and folders"
+    if counts.indexed == 0:
+        return f"none of {counts.stored} stored documents is indexed yet; `twin status` shows how far they are"
+    return None
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 - digits to read, no rule
 
 
 def _excerpt(text: str) -> str:

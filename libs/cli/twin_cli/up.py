@@ -59,7 +59,7 @@ def run_child(settings: Settings, logger: Logger) -> int:
                 DataFolder(settings.twin_data) as folder,
                 running_system(folder, settings, settings.rag_api_port, logger, say) as url,
             ):
-                say(f"LLM Twin is up at {url} (data in {folder.path}); Ctrl-C stops it")
+                say(f"LLM Twin is up at {url} (routes: {url}/docs, data: {folder.path}); Ctrl-C stops it")
                 _wait_for_stop()
                 say("stopping")
         except PermanentError as error:

@@ -8,7 +8,15 @@ from twin_cli.errors import Refused
 from twin_cli.import_documents import Imported, import_documents
 from twin_cli.inputs import Input
 from twin_contracts.documents import document_id_of
-from twin_contracts.http import DocumentInput, DocumentState, DocumentStatus, Problem
+from twin_contracts.http import (
+    ComponentStatus,
+    DocumentInput,
+    DocumentState,
+    DocumentStatus,
+    Problem,
+    RecordCounts,
+    SystemStatus,
+)
 
 INDEXED = [DocumentState.PENDING, DocumentState.PENDING, DocumentState.INDEXED]
 
@@ -20,16 +28,35 @@ class System:
         self.states: dict[str, list[DocumentState]] = {}
         self.refusals: dict[tuple[str, str], int] = {}
         self.stored: list[str] = []
+        self.trouble: list[str] = []
+        self.components: tuple[ComponentStatus, ...] = ()
 
     def run(self, inputs: list[Input]) -> tuple[Imported, list[str]]:
         client = Client(lambda: ("http://here:1", "key"), transport=httpx.MockTransport(self._answer))
         steps: list[str] = []
         result = import_documents(
-            inputs, client, lambda item: steps.append(f"+{item.name}"), lambda item: steps.append(f"={item.name}")
+            inputs,
+            client,
+            lambda item: steps.append(f"+{item.name}"),
+            lambda item: steps.append(f"={item.name}"),
+            self.trouble.append,
         )
         return result, steps
 
+    def _status(self) -> SystemStatus:
+        return SystemStatus(
+            ready=True,
+            components=self.components,
+            counts=RecordCounts(stored=1, indexed=0, rejected=0, parked=0, deleted=0, chunks=0),
+            waiting=1,
+            captured=True,
+            reemissions=0,
+            embedding="minilm",
+        )
+
     def _answer(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v1/status":
+            return httpx.Response(200, text=self._status().model_dump_json())
         document_id = request.url.path.rpartition("/")[2]
         status = self.refusals.get((request.method, document_id))
         if status is not None:
@@ -102,6 +129,18 @@ def test_a_document_given_twice_counts_once_and_the_last_one_holds(system: Syste
     assert result == Imported(stored=1, indexed=1)
     assert len(system.stored) == 2
     assert steps == ["+first", "+last", "=first", "=last"]
+
+
+def test_what_keeps_the_system_from_working_is_told_while_it_does(system: System) -> None:
+    system.components = (
+        ComponentStatus(name="cdc", state="ready"),
+        ComponentStatus(name="feature-stream", state="degraded", detail="the disk is full"),
+    )
+
+    result, _ = system.run([given("a")])
+
+    assert result == Imported(stored=1, indexed=1)
+    assert set(system.trouble) == {"waiting for feature-stream, which is degraded: the disk is full"}
 
 
 def test_a_key_that_is_refused_ends_the_import_at_once(system: System) -> None:

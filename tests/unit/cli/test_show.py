@@ -1,5 +1,7 @@
 """What the commands print, to the letter."""
 
+import pytest
+
 from twin_cli import show
 from twin_cli.import_documents import Imported
 from twin_contracts.chat import AssistantMessage, ChatCompletion, Choice, Citation, TwinAnswer, Usage
@@ -41,6 +43,19 @@ def hit(text: str, title: str | None, url: str | None, *heading_path: str) -> Se
         score=0.03,
         similarity=0.7165,
         metadata=metadata,
+    )
+
+
+def status_of(counts: RecordCounts, seconds: float | None = None) -> SystemStatus:
+    return SystemStatus(
+        ready=True,
+        components=(),
+        counts=counts,
+        waiting=0,
+        captured=True,
+        reemissions=0,
+        embedding="minilm",
+        seconds_to_searchable=seconds,
     )
 
 
@@ -151,18 +166,31 @@ def test_the_status_shows_counts_lag_and_services() -> None:
     )
 
 
-def test_a_quiet_status_says_that_all_is_captured() -> None:
-    system = SystemStatus(
-        ready=True,
-        components=(),
-        counts=RecordCounts(stored=0, indexed=0, rejected=0, parked=0, deleted=0, chunks=0),
-        waiting=0,
-        captured=True,
-        reemissions=0,
-        embedding="minilm",
-    )
+@pytest.mark.parametrize(("seconds", "shown"), [(0.0312, "31 ms"), (9.9, "9900 ms"), (97.846, "98 s")])
+def test_a_freshness_is_shown_in_its_own_unit(seconds: float, shown: str) -> None:
+    system = status_of(RecordCounts(stored=1, indexed=1, rejected=0, parked=0, deleted=0, chunks=1), seconds)
 
-    assert show.status(system) == (
+    assert f"freshness  last change searchable {shown} after its commit" in show.status(system)
+
+
+@pytest.mark.parametrize(
+    ("stored", "indexed", "why"),
+    [
+        (0, 0, "nothing is stored yet; `twin import` takes files and folders"),
+        (3, 0, "none of 3 stored documents is indexed yet; `twin status` shows how far they are"),
+        (3, 1, None),
+    ],
+)
+def test_an_empty_system_explains_why_it_has_no_answer(stored: int, indexed: int, why: str | None) -> None:
+    counts = RecordCounts(stored=stored, indexed=indexed, rejected=0, parked=0, deleted=0, chunks=indexed)
+
+    assert show.why_nothing(status_of(counts)) == why
+
+
+def test_a_quiet_status_says_that_all_is_captured() -> None:
+    counts = RecordCounts(stored=0, indexed=0, rejected=0, parked=0, deleted=0, chunks=0)
+
+    assert show.status(status_of(counts)) == (
         "documents  0 stored, 0 indexed, 0 on their way, 0 rejected, 0 parked\n"
         "chunks     0, embedded by minilm\n"
         "lag        all changes captured, events waiting: 0, re-emissions running: 0"
