@@ -14,8 +14,9 @@ from twin_cdc.relay import Relay
 from twin_contracts.base import Digest, DocumentId
 from twin_contracts.documents import Raw
 from twin_contracts.queues import DEFAULT_PARTITIONS
-from twin_feature_stream.bootstrap import FeatureStream
-from twin_feature_stream.registry import HandlerRegistry, build_registry
+from twin_feature_stream.bootstrap import build_registry
+from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
 from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureHit, FeatureQuery

@@ -15,8 +15,9 @@ from fakes.records import InMemoryRecordStore
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawPost, Source, content_hash, document_id_of
 from twin_contracts.events import Cause, DocumentChanged, DocumentDeleted, Version
 from twin_contracts.queues import Lane, Queue, partition_of
-from twin_feature_stream.bootstrap import FeatureStream
-from twin_feature_stream.registry import HandlerRegistry, build_registry
+from twin_feature_stream.bootstrap import build_registry
+from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.stream import FeatureStream
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import Event
 from twin_platform.telemetry.clock import SystemClock

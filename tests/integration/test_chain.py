@@ -14,8 +14,9 @@ from fakes.embedding import HashEmbedder
 from fakes.flow import article, eventually, post
 from twin_contracts.documents import DocumentType
 from twin_contracts.records import RecordStatus, Stage
+from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.ports import Chunk, CleanDocument
-from twin_feature_stream.registry import HandlerRegistry, build_registry
+from twin_feature_stream.registry import HandlerRegistry
 
 EXACT = Verdict(lost=0, stale=0, orphans=0, unexpected=0)
 SECTIONS = [

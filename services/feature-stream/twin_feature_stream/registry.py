@@ -8,21 +8,10 @@ from twin_contracts.base import Digest
 from twin_contracts.documents import DocumentType
 from twin_contracts.records import Stage
 from twin_feature_stream.errors import HandlersMissing
-from twin_feature_stream.handlers.chunk_code import ChunkSyntaxTree
-from twin_feature_stream.handlers.chunk_markdown import ChunkMarkdown
-from twin_feature_stream.handlers.chunk_prose import ChunkProse
-from twin_feature_stream.handlers.clean_article import CleanArticle
-from twin_feature_stream.handlers.clean_code import CleanCode
-from twin_feature_stream.handlers.clean_post import CleanPost
-from twin_feature_stream.handlers.embed_chunks import EmbedChunks
 from twin_feature_stream.ports import ChunkHandler, CleanHandler, EmbedHandler, Handler
-from twin_platform.embedding.port import Embedder
 
 HANDLED_STAGES = (Stage.CLEAN, Stage.CHUNK, Stage.EMBED)
 """Stages that every document passes by a handler of its type; the others are the flow's own."""
-
-SPECIAL_TOKENS = 2
-"""What a model puts around every text, counted in its limit."""
 
 
 class HandlerRegistry:
@@ -57,25 +46,3 @@ class HandlerRegistry:
         handlers = [self._table[kind, stage] for stage in HANDLED_STAGES]
         told = "\n".join(f"{handler!r} {handler.version}" for handler in handlers)
         return hashlib.sha256(told.encode()).hexdigest()
-
-
-def build_registry(embedder: Embedder) -> HandlerRegistry:
-    """Return the complete strategy table; a missing pair stops the service at start."""
-    embed = EmbedChunks(embedder)
-    room = embedder.spec.max_tokens - SPECIAL_TOKENS
-    prose = ChunkProse(embedder.tokenizer, max_tokens=min(128, room))
-    markdown = ChunkMarkdown(embedder.tokenizer, max_tokens=min(220, room))
-    code = ChunkSyntaxTree(embedder.tokenizer, max_tokens=min(220, room))
-    return HandlerRegistry(
-        {
-            (DocumentType.POST, Stage.CLEAN): CleanPost(),
-            (DocumentType.POST, Stage.CHUNK): prose,
-            (DocumentType.POST, Stage.EMBED): embed,
-            (DocumentType.ARTICLE, Stage.CLEAN): CleanArticle(),
-            (DocumentType.ARTICLE, Stage.CHUNK): markdown,
-            (DocumentType.ARTICLE, Stage.EMBED): embed,
-            (DocumentType.CODE, Stage.CLEAN): CleanCode(),
-            (DocumentType.CODE, Stage.CHUNK): code,
-            (DocumentType.CODE, Stage.EMBED): embed,
-        }
-    )

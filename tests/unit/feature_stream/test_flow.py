@@ -13,9 +13,10 @@ from twin_contracts.documents import DocumentType, Raw, content_hash
 from twin_contracts.events import Cause, DocumentChanged, DocumentInvalid, EventHeaders, Purge
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import RecordStatus, Stage
+from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.decode import UNREADABLE
 from twin_feature_stream.ports import CleanDocument, Rejected
-from twin_feature_stream.registry import HandlerRegistry, build_registry
+from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.features.errors import FeaturesUnavailable
 from twin_platform.features.store import PointFeatureStore
 from twin_platform.log.errors import NewerSchema

@@ -1,0 +1,97 @@
+"""The feature-stream service: runs the flow over opened stores, for as long as it is not stopped."""
+
+from dataclasses import dataclass, field
+from threading import Event as Flag
+from typing import Literal
+
+from twin_contracts.queues import Lane, Queue
+from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.decode import Decoder
+from twin_feature_stream.errors import Failure
+from twin_feature_stream.flow import build_dataflow, run_dataflow
+from twin_feature_stream.process import Process
+from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.sink import FeatureSink
+from twin_feature_stream.source import LogSource
+from twin_feature_stream.status import FlowStatus
+from twin_platform.documents.port import DocumentStore
+from twin_platform.errors import TransientError
+from twin_platform.features.port import FeatureStore
+from twin_platform.log.port import EventLog
+from twin_platform.records.port import RecordStore
+from twin_platform.records.reemissions import ask_reemission
+from twin_platform.telemetry.clock import Clock
+from twin_platform.telemetry.logs import Logger
+
+FIRST_BACKOFF = 0.2
+LAST_BACKOFF = 30.0
+WAIT_FOR_QUEUES = 0.1
+"""Seconds between looks while cdc has not declared the queues yet."""
+
+
+@dataclass
+class FeatureStream:
+    """The service: runs the flow, waits out transient errors, asks for everything where the feature store is empty."""
+
+    documents: DocumentStore
+    records: RecordStore
+    log: EventLog
+    features: FeatureStore
+    registry: HandlerRegistry
+    clock: Clock
+    logger: Logger
+    flow_index: int = 0
+    flow_count: int = 1
+    flush_seconds: float = 1.0
+    status: FlowStatus = field(default_factory=FlowStatus)
+
+    def run(self, stop: Flag) -> None:
+        """Run until `stop` is set; whatever was not acknowledged comes again. Any but a transient error is raised."""
+        self._ask_if_empty()
+        backoff = FIRST_BACKOFF
+        while not stop.is_set():
+            if self.log.missing():
+                stop.wait(WAIT_FOR_QUEUES)
+                continue
+            began = self.clock.monotonic()
+            try:
+                self._tell("running", None)
+                self._flow(stop)
+            except TransientError as error:
+                if stop.is_set():
+                    break
+                self._tell("degraded", str(error))
+                lasted = self.clock.monotonic() - began
+                backoff = FIRST_BACKOFF if lasted > LAST_BACKOFF else min(backoff * 2, LAST_BACKOFF)
+                stop.wait(backoff)
+        self._tell("stopped", None)
+
+    def queues(self) -> list[Queue]:
+        """Return the queues of this flow: the partitions p with p mod flow_count = flow_index, both lanes."""
+        partitions = range(self.flow_index, self.log.partitions, self.flow_count)
+        return [Queue(partition, lane) for lane in Lane for partition in partitions]
+
+    def _flow(self, stop: Flag) -> None:
+        process = Process(
+            registry=self.registry,
+            features=self.features,
+            documents=self.documents,
+            decoder=Decoder(self.records, self.clock),
+            budget=ByteBudget(),
+            clock=self.clock,
+            failure=Failure(),
+            stop=stop.is_set,
+        )
+        source = LogSource(self.log, self.queues(), process, self.features, self.clock, stop, self.flush_seconds)
+        sink = FeatureSink(self.features, process, self.status, self.clock)
+        run_dataflow(build_dataflow(source, process, sink), process.failure)
+
+    def _ask_if_empty(self) -> None:
+        """An empty feature store is new or was lost; either way the documents must come again."""
+        if self.features.is_empty():
+            ask_reemission(self.records, self.clock, "the feature store is empty")
+
+    def _tell(self, state: Literal["running", "degraded", "stopped"], detail: str | None) -> None:
+        if (state, detail) != (self.status.state, self.status.detail):
+            self.logger.event("flow", state=state, detail=detail)
+        self.status.state, self.status.detail = state, detail
