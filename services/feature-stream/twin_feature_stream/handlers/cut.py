@@ -72,7 +72,7 @@ def settled(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: i
     """Return the cuts that remain of `fixed` and `marks`, which are all of one class, in order.
 
     The first and the last of `fixed` are the stretch's ends and no cuts. `marks` stay where nothing stronger is near,
-    or where the pieces beside them do not fit together.
+    or where the pieces beside them do not fit together. No piece is without a token, unless the whole stretch is.
     """
     places = sorted({*fixed, *marks})
     at = {place: ruler.size(places[0], place) for place in places}
@@ -80,7 +80,8 @@ def settled(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: i
     weak = strengths.keys() - _strongest(strengths, at, limit // _REACH) - set(fixed)
     after = dict(pairwise(places))
     before = {right: left for left, right in after.items()}
-    for mark in sorted(weak, key=lambda mark: (strengths[mark], mark)):
+    beside_nothing = {place for place in places[1:-1] if at[place] in (at[before[place]], at[after[place]])}
+    for mark in sorted(weak | beside_nothing, key=lambda mark: (strengths.get(mark, 0), mark)):
         left, right = before[mark], after[mark]
         if at[right] - at[left] <= limit:
             after[left], before[right] = right, left
