@@ -32,9 +32,10 @@ _ENDINGS = {
 
 
 def language_of(path: str, told: str | None) -> str:
-    """Return a language's name in lower case: of the file's ending, else as `told`, else empty."""
+    """Return a language's name in lower case: by the file's ending where that has a grammar, else as `told`."""
     ending = PurePosixPath(path).suffix.lower()
-    return _ENDINGS.get(ending) or (told or "").lower() or ending.removeprefix(".")
+    name = _ENDINGS.get(ending, ending.removeprefix("."))
+    return name if name in _GRAMMARS else (told or name).lower()
 
 
 @cache
