@@ -20,9 +20,9 @@ from twin_contracts.http import SearchFilters
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.features.open import open_feature_store
 from twin_rag_api.answer import Answerer, quotes_of
-from twin_rag_api.evidence import Candidate, Evidence
+from twin_rag_api.evidence import Candidate
 from twin_rag_api.question import Question, read_question
-from twin_rag_api.score import ranked, signs
+from twin_rag_api.score import RANKING, ranked, signs
 
 FOLDER = Path(__file__).parent / "answers"
 FOLDS = 10
@@ -75,8 +75,8 @@ def fit_ranking(samples: Sequence[Sample]) -> dict[str, float]:
     """Softmax regression over each question's candidates, by plain gradient descent on standardised measures."""
     usable = [(_measures(one), one.labels()) for one in samples if one.labels().any()]
     spread = np.vstack([measures for measures, _ in usable]).std(0) + 1e-6
-    weights = np.zeros(len(Evidence._fields))
-    for _ in range(1500):
+    weights = np.zeros(len(RANKING))
+    for _ in range(400):
         slope = RANKING_STRENGTH * weights / len(usable)
         for measures, labels in usable:
             scaled = measures / spread
@@ -84,7 +84,7 @@ def fit_ranking(samples: Sequence[Sample]) -> dict[str, float]:
             wanted = chance * labels / max(float(chance @ labels), 1e-12)
             slope += scaled.T @ (chance - wanted) / len(usable)
         weights -= 0.3 * slope
-    return dict(zip(Evidence._fields, (weights / spread).tolist(), strict=True))
+    return dict(zip(RANKING, (weights / spread).tolist(), strict=True))
 
 
 def fit_confidence(samples: Sequence[Sample], ranking: dict[str, float]) -> dict[str, float]:
@@ -151,7 +151,7 @@ def main() -> int:
 
 
 def _measures(sample: Sample) -> Array:
-    return np.array([one.evidence for one in sample.candidates], float)
+    return np.array([[getattr(one.evidence, name) for name in RANKING] for one in sample.candidates], float)
 
 
 def _softmax(scores: Array) -> Array:

@@ -17,7 +17,7 @@ MAX_QUOTES: Final = 3
 MAX_QUESTION: Final = 2000
 """Code points of a turn that are read, its last ones: what is pasted comes before what is asked."""
 
-_CHUNKS: Final = 12
+_CHUNKS: Final = 10
 
 
 @dataclass(frozen=True)

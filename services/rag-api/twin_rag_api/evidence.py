@@ -11,11 +11,11 @@ import numpy as np
 from twin_platform.embedding.port import Embedder
 from twin_platform.features.port import Vector
 from twin_rag_api.passages import Line, Passage
-from twin_rag_api.question import Question, Wanted
+from twin_rag_api.question import Question
 from twin_rag_api.words import terms
 
-MAX_CANDIDATES: Final = 72
-"""Sentences that are embedded for one question, with their neighbours: 0.3 to 0.5 s on two cores."""
+MAX_CANDIDATES: Final = 48
+"""Sentences that are embedded for one question, about 60 texts with their neighbours: 0.3 s on two cores."""
 
 _NEARNESS: Final = (1.0, 0.8, 0.6, 0.4, 0.15)
 """What a question's word counts that stands in the sentence, before it or above it, beside, in the chunk, around."""
@@ -24,29 +24,20 @@ _NEARNESS: Final = (1.0, 0.8, 0.6, 0.4, 0.15)
 class Evidence(NamedTuple):
     """Measures of one sentence. Coverage is the share of the question's words, rare ones counting more."""
 
-    own: float
-    """Cosine of question and sentence."""
     pair: float
-    """The same with the sentence before or after, whichever is better."""
+    """Cosine of the question and the sentence, alone or with the one before or after, whichever is best."""
     headed: float
-    """The same with the heading above."""
+    """Cosine of the question and the heading above with the sentence."""
     chunk: float
     """Cosine of question and chunk."""
-    rank: float
-    """Place of the chunk in the search, 0 the first."""
     covered: float
     covered_before: float
     """With the sentence before."""
     covered_near: float
     """With both neighbours, heading and title."""
     covered_chunk: float
-    covered_around: float
     nearness: float
     """Coverage where a word counts less the farther away it stands."""
-    gap_near: float
-    """Weight of the heaviest word that is not near."""
-    gap_chunk: float
-    gap_around: float
     names_near: float
     """Share of the question's names and numbers."""
     untyped: float
@@ -55,17 +46,12 @@ class Evidence(NamedTuple):
     unit: float
     """1 where a number of what is asked for stands in it, -1 where none does, 0 where it does not matter."""
     unit_near: float
-    reason: float
-    """Whether a reason that is asked for is given: 0.5 or -0.5."""
-    defines: float
     news: float
     """How many words it has beside the question's, as a logarithm."""
     asks: float
     """It is a question itself."""
     leads_in: float
     """It ends with a colon: what it promises comes after it."""
-    listed: float
-    """It is an item of a list; as much as the lines before it cover the question."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +70,14 @@ class Candidate:
 
 def weigh(question: Question, query: Vector, passages: Sequence[Passage], embedder: Embedder) -> list[Candidate]:
     """Return every sentence of the passages with its evidence, equal ones once, at most `MAX_CANDIDATES`."""
-    places: dict[str, tuple[Passage, int, int]] = {}
-    for rank, passage in enumerate(passages):
+    places: dict[str, tuple[Passage, int]] = {}
+    for passage in passages:
         for at in passage.inside:
-            places.setdefault(passage.lines[at].plain, (passage, at, rank))
+            places.setdefault(passage.lines[at].plain, (passage, at))
     chosen = list(places.values())[:MAX_CANDIDATES]
     scales = _Scales(question, passages)
     meanings = _Meanings(query, chosen, embedder)
-    return [
-        Candidate(passage, at, _evidence(question, passage, at, rank / len(passages), scales, meanings))
-        for passage, at, rank in chosen
-    ]
+    return [Candidate(passage, at, _evidence(question, passage, at, scales, meanings)) for passage, at in chosen]
 
 
 class _Scales:
@@ -108,13 +91,14 @@ class _Scales:
             term: math.log(1 + (len(lines) + 1) / (frequency[term] + 0.5)) / heaviest for term in question.terms
         }
         self._total = sum(self._weights.values()) or 1.0
-        self.around = {id(passage): frozenset().union(*(line.terms for line in passage.lines)) for passage in passages}
+        self._around = {id(passage): frozenset().union(*(line.terms for line in passage.lines)) for passage in passages}
+
+    def around(self, passage: Passage) -> frozenset[str]:
+        """Return the terms of every line of the passage."""
+        return self._around[id(passage)]
 
     def covered(self, found: frozenset[str]) -> float:
         return sum(weight for term, weight in self._weights.items() if term in found) / self._total
-
-    def gap(self, found: frozenset[str]) -> float:
-        return max((weight for term, weight in self._weights.items() if term not in found), default=0.0)
 
     def nearness(self, rings: Sequence[frozenset[str]]) -> float:
         reached = 0.0
@@ -127,9 +111,9 @@ class _Scales:
 class _Meanings:
     """Cosines with the question. Of two texts together: of their mean by length, which is what the model pools."""
 
-    def __init__(self, query: Vector, chosen: Iterable[tuple[Passage, int, int]], embedder: Embedder) -> None:
+    def __init__(self, query: Vector, chosen: Iterable[tuple[Passage, int]], embedder: Embedder) -> None:
         texts: dict[str, int] = {"": 0}
-        for passage, at, _ in chosen:
+        for passage, at in chosen:
             beside = (passage.beside(at, step) for step in (-1, 0, 1))
             for text in (*(line.plain for line in beside if line), passage.title):
                 texts.setdefault(text, len(texts))
@@ -142,53 +126,35 @@ class _Meanings:
         return float(mean @ self._query / (np.linalg.norm(mean) or 1.0))
 
 
-def _evidence(
-    question: Question, passage: Passage, at: int, rank: float, scales: _Scales, meanings: _Meanings
-) -> Evidence:
+def _evidence(question: Question, passage: Passage, at: int, scales: _Scales, meanings: _Meanings) -> Evidence:
     line = passage.lines[at]
     before, after, earlier = (passage.beside(at, step) for step in (-1, 1, -2))
     had, next_, long_ago = (other.terms if other else frozenset() for other in (before, after, earlier))
     above = frozenset(terms(passage.title))
     near = line.terms | had | next_ | above
     chunk = near | long_ago | passage.terms
-    around = scales.around[id(passage)] | chunk
-    own = meanings.cosine(line.plain)
+    beside = [other.plain for other in (before, after) if other]
     typed = question.has_wanted(line.plain)
-    typed_near = max(typed, question.has_wanted(after.plain)) if after else typed
     unit = question.fits_unit(line.plain)
     return Evidence(
-        own=own,
-        pair=max([own, *(meanings.cosine(line.plain, other.plain) for other in (before, after) if other)]),
+        pair=max([meanings.cosine(line.plain), *(meanings.cosine(line.plain, other) for other in beside)]),
         headed=meanings.cosine(passage.title, line.plain),
         chunk=passage.hit.similarity,
-        rank=rank,
         covered=scales.covered(line.terms),
         covered_before=scales.covered(line.terms | had),
         covered_near=scales.covered(near),
         covered_chunk=scales.covered(chunk),
-        covered_around=scales.covered(around),
-        nearness=scales.nearness((line.terms, had | above, next_ | long_ago, chunk, around)),
-        gap_near=scales.gap(near),
-        gap_chunk=scales.gap(chunk),
-        gap_around=scales.gap(around),
+        nearness=scales.nearness((line.terms, had | above, next_ | long_ago, chunk, scales.around(passage))),
         names_near=_share(question.names, near),
         untyped=float(question.strict and typed == 0),
-        untyped_near=float(question.strict and typed_near == 0),
+        untyped_near=float(question.strict and typed == 0 and not (after and question.has_wanted(after.plain))),
         unit=unit,
         unit_near=max(unit, question.fits_unit(after.plain)) if after else unit,
-        reason=(typed - 0.5) * (question.wanted is Wanted.REASON),
-        defines=question.defines(line.plain),
         news=math.log1p(len(line.terms - question.known)) / 4,
         asks=float(line.plain.endswith("?")),
         leads_in=float(line.plain.endswith((":", "↓"))),
-        listed=_listed(line, [other for other in (before, earlier) if other], scales),
     )
 
 
 def _share(names: Sequence[str], found: frozenset[str]) -> float:
-    return sum(name in found for name in names) / len(names) if names else 0.7
-
-
-def _listed(line: Line, before: Sequence[Line], scales: _Scales) -> float:
-    is_item = line.sentence.text.lstrip("\\")[:1] in "-*+•➝↳→" or line.sentence.text[:1].isdigit()
-    return is_item * max((scales.covered(other.terms) for other in before), default=0.0)
+    return sum(name in found for name in names) / len(names) if names else 0.8

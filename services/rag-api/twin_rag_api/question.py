@@ -14,7 +14,6 @@ class Wanted(StrEnum):
     NUMBER = "number"
     MOMENT = "moment"
     PERSON = "person"
-    REASON = "reason"
     ANYTHING = "anything"
 
 
@@ -29,7 +28,6 @@ _WANTED: Final = (
     ),
     (Wanted.MOMENT, r"\bwhen\b|\b(?:which|what) (?:year|month|day)\b"),
     (Wanted.PERSON, r"\bwho(?:se|m)?\b"),
-    (Wanted.REASON, r"\bwhy\b"),
 )
 _UNITS: Final = (
     (
@@ -61,26 +59,13 @@ _MOMENT = re.compile(
     r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|(?:19|20)\d\d)\b",
     re.IGNORECASE,
 )
-_REASON = re.compile(
-    r"\b(?:because|since|due to|so that|as it|reason|therefore|thus|this means|explains|in order|to avoid|why"
-    r"|otherwise|thanks to|leads? to|but)\b",
-    re.IGNORECASE,
-)
 _PERSON = re.compile(r"\bet al\b|\b(?:[A-Z][\w’'-]+ (?:(?:and|&) )?){1,3}[A-Z][\w’'-]+|\bby [A-Z][\w’-]+")
 _FIRST_PERSON = re.compile(r"\b(?:I|my|myself)\b")
-_DEFINITION_ASKED = re.compile(
-    r"what (?:is|are|does|do) (?:the |an? )?(.+?)(?: (?:in|of|for|used|on) .*| means?| stand for)?\??", re.IGNORECASE
-)
 _POINTS_BACK = re.compile(
     r"^(?:and|but|so|what about|how about)\b|\b(?:it|its|they|them|their|he|she|this|that|these|those|one)\b"
 )
 _NAME = re.compile(r"(?<!^)\b[A-Z0-9][\w.-]*")
-_DEFINES: Final = (
-    r"\)?[\"’]* (?:\([^)]*\) )?(?:is|are|means?|refers?|stands?|was|were|denotes?|determines|transforms|works?|allows?"
-    r"|aims?|takes|considers)\b"
-)
 _REACH_OF_NUMBER: Final = 5
-_SHORTEST_SUBJECT: Final = 3
 
 
 @dataclass(frozen=True)
@@ -96,7 +81,6 @@ class Question:
     """What must follow a number; None where the question does not say."""
     counted: str | None
     """Stem of what is counted: `how many columns` wants a number of columns."""
-    definition: re.Pattern[str] | None
     known: frozenset[str]
     """Stems of all its words: they are no answer to it."""
     points_back: bool
@@ -105,7 +89,7 @@ class Question:
     @property
     def strict(self) -> bool:
         """Whether an answer can be told by the kind of word in it."""
-        return self.wanted in (Wanted.NUMBER, Wanted.MOMENT, Wanted.PERSON)
+        return self.wanted is not Wanted.ANYTHING
 
     def has_wanted(self, text: str) -> float:
         """Return how far a plain text has the kind of words that answer: 0 not at all, 1 surely."""
@@ -118,8 +102,6 @@ class Question:
             case Wanted.PERSON:
                 named = any(self._is_news(match[0]) for match in _PERSON.finditer(text))
                 return 1.0 if named else 0.3 * bool(_FIRST_PERSON.search(text))
-            case Wanted.REASON:
-                return float(bool(_REASON.search(text)))
             case Wanted.ANYTHING:
                 return 1.0
 
@@ -137,10 +119,6 @@ class Question:
         )
         after = (stem(word) for at in places for word in found[at + 1 : at + _REACH_OF_NUMBER])
         return 1.0 if self.counted in after else -1.0
-
-    def defines(self, text: str) -> float:
-        """Return 1 where the text says what the question's subject is."""
-        return float(bool(self.definition and self.definition.search(text.casefold())))
 
     def _is_news(self, name: str) -> bool:
         return any(word[0].isupper() and stem(word.casefold()) not in self.known for word in name.split())
@@ -161,7 +139,6 @@ def read_question(text: str, previous: str = "") -> Question:
         wanted=next((wanted for wanted, pattern in _WANTED if re.search(pattern, lower)), Wanted.ANYTHING),
         unit=_unit(lower),
         counted=stem(counted[1].rpartition("-")[2]) if counted else None,
-        definition=_definition(lower),
         known=frozenset(terms(whole)),
         points_back=points_back,
     )
@@ -172,11 +149,3 @@ def _unit(asked: str) -> re.Pattern[str] | None:
         return _MONEY
     unit = next((unit for pattern, unit in _UNITS if re.search(pattern, asked)), None)
     return re.compile(rf"\d[\d.,]*\s*[-~]?\s*{unit}") if unit else None
-
-
-def _definition(asked: str) -> re.Pattern[str] | None:
-    match = _DEFINITION_ASKED.fullmatch(asked)
-    if match is None or len(match[1]) < _SHORTEST_SUBJECT:
-        return None
-    subject = re.escape(match[1])
-    return re.compile(rf"{subject}s?(?:{_DEFINES}|\s*[:(—–-]\s*)")

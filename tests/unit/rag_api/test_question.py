@@ -10,7 +10,6 @@ from twin_rag_api.words import plain, stem
         ("How many nodes does it have?", Wanted.NUMBER),
         ("When was it released?", Wanted.MOMENT),
         ("Who wrote it?", Wanted.PERSON),
-        ("Why is it slow?", Wanted.REASON),
         ("What is a tensor?", Wanted.ANYTHING),
     ],
 )
