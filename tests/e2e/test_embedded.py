@@ -40,11 +40,13 @@ def shared() -> Iterator[RunningSystem]:
 
 
 @pytest.fixture
-def system(shared: RunningSystem) -> RunningSystem:
-    """A system that is up, whatever the test before did to it."""
+def system(shared: RunningSystem) -> Iterator[RunningSystem]:
+    """A system that is up, whatever the test before did to it; what it says is shown where the test fails."""
+    said = len(shared.log)
     if shared.parent.poll() is not None:
         shared.start()
-    return shared
+    yield shared
+    print(shared.log[said:])  # noqa: T201
 
 
 @pytest.fixture
@@ -159,9 +161,10 @@ class TestStop:
         self, system: RunningSystem, tmp_path: Path, name: signal.Signals
     ) -> None:
         said = len(system.log)
+        before = status(system)["stored"]
         child = system.child()
         importing = system.start_twin("import", str(essays(tmp_path / "essays", 8)))
-        eventually(lambda: status(system)["stored"] > status(system)["indexed"], deadline=30)
+        eventually(lambda: status(system)["stored"] >= before + 8, deadline=30)
         began = time.monotonic()
 
         os.killpg(system.parent.pid, name)
