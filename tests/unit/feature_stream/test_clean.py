@@ -80,6 +80,7 @@ def cleaned(document: Raw) -> str:
         ("    indented code", "    indented code"),
         ("# A\n\n- b\n\n```\nc\n```", "# A\n\n- b\n\n```\nc\n```"),
         ("Œuvre, ﬁn, Straße, 日本", "Œuvre, ﬁn, Straße, 日本"),
+        ("𝗯𝗼𝗹𝗱 and 𝘪𝘵𝘢𝘭𝘪𝘤", "bold and italic"),
     ],
 )
 def test_what_nobody_sees_goes_and_the_rest_stays(raw: str, clean: str) -> None:

@@ -22,17 +22,19 @@ _NEEDLESS_JOINERS = re.compile(
     "(?<![^\x00-\x7f])[\u200c\u200d]++"  # scripts and emoji that need joiners are beyond ASCII on both sides
     "|(?<![\u200c\u200d])[\u200c\u200d]++(?![^\x00-\x7f])"
 )
+_STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
+"""Mathematical letters, which some writers use for bold and italics; a search for the plain word would miss them."""
 _SYMBOLS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
 _MOST_MARKS = 30
 _MANY_BLANK_LINES = re.compile("\n{4,}")
 
 
 def repair(text: str) -> str:
-    """Return `text` in NFC, with plain line ends and blanks and without characters that nobody sees.
+    """Return `text` in NFC, with plain letters, line ends and blanks, and without characters that nobody sees.
 
     Idempotent, and linear in the text's length. Blanks at line ends are removed, more than two blank lines become two.
     """
-    text = _SYMBOLS.sub(_without_piles, text)
+    text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled[0]), _SYMBOLS.sub(_without_piles, text))
     text = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text))
     if _MISREAD.search(text):
         text = _quotes_misread(text)
