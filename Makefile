@@ -40,7 +40,7 @@ schemas: setup ## Write the contracts' JSON Schemas; a test compares them with t
 schemas-check: setup
 	$(python) -m twin_contracts.schemas --check
 
-bench: bench-embedder bench-ingest bench-freshness eval-answers ## Run every benchmark and evaluation
+bench: bench-embedder bench-ingest bench-freshness ## Run every benchmark
 
 bench-embedder: setup ## Embedding rate against a bare ONNX loop
 	$(python) -m benchmarks.embedder

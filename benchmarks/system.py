@@ -52,14 +52,25 @@ class RunningSystem:
         """Run one `twin` command on this data folder."""
         command = [sys.executable, "-m", "twin_cli", *words]
         return subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+            command,
+            env=self.environment,
+            cwd=self.data.parent,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     def start_twin(self, *words: str) -> subprocess.Popen[str]:
         """Start one `twin` command on this data folder."""
         command = [sys.executable, "-m", "twin_cli", *words]
         return subprocess.Popen(
-            command, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=self.environment,
+            cwd=self.data.parent,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def child(self) -> psutil.Process:
@@ -133,7 +144,14 @@ def running_system(**settings: str) -> Iterator[RunningSystem]:
 def _up(environment: dict[str, str]) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "twin_cli", "up"]
     with _log_of(environment).open("ab") as log:  # of its own session: a signal to its process group is not for us
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            cwd=_log_of(environment).parent,
+            stdin=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
+        )
 
 
 def _log_of(environment: dict[str, str]) -> Path:

@@ -84,3 +84,4 @@ def test_every_command_of_the_readme_works_as_written(tmp_path: Path) -> None:
                 done = run(command, environment)
                 assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
                 assert done.stdout.strip(), f"{command} said nothing\n{done.stderr}"
+                assert "ask" not in command or "[1]" in done.stdout, f"{command} was refused\n{done.stdout}"

@@ -22,6 +22,7 @@ from twin_cli.settings import Settings
 from twin_cli.terminal import logger_of_command, logger_of_up, say, width
 from twin_cli.up import run_child, run_parent
 from twin_contracts.documents import AuthorRef
+from twin_contracts.events import Cause
 from twin_contracts.http import SearchFilters
 from twin_platform.errors import PlatformError
 from twin_platform.records.open import open_record_store
@@ -103,7 +104,9 @@ def resync(
         raise CommandError(message)
     running = folder.owner() is not None
     with nullcontext() if running else folder, open_record_store(f"sqlite://{folder.path}/records.db") as records:
-        ask_reemission(records, SystemClock(), "twin resync", tuple(ids) if ids else None)
+        # Whoever names a document wants it tried again, parked or not.
+        cause = Cause.REPLAY if ids else Cause.REFILL
+        ask_reemission(records, SystemClock(), "twin resync", tuple(ids) if ids else None, cause)
     begins = "`twin status` shows when it is done" if running else "it begins with the next `twin up`"
     print(f"asked for; {begins}")
 

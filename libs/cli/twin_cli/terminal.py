@@ -1,7 +1,6 @@
 """How the command speaks to the person in front of it; answers go to standard output, the rest to standard error."""
 
 import contextlib
-import os
 import shutil
 import sys
 from datetime import datetime
@@ -26,8 +25,8 @@ def logger_of_up() -> Logger:
 
 
 def logger_of_command() -> Logger:
-    """Return the logger of a short command: its lines would bury the answer, unless TWIN_LOGS asks for them."""
-    return JsonLogger("twin") if os.environ.get("TWIN_LOGS") else NoLogger()
+    """Return the logger of a short command: its lines would bury the answer."""
+    return NoLogger()
 
 
 class NoLogger:

@@ -1,6 +1,5 @@
 """What every contract shares: frozen, tolerant of fields it does not know, strict about those it does."""
 
-from datetime import datetime
 from typing import Annotated
 from uuid import UUID, uuid5
 
@@ -45,8 +44,3 @@ class Contract(BaseModel):
 def uuid_of(*parts: str) -> str:
     """Return the uuid5 of `parts` under the system's namespace; deterministic over machines and releases."""
     return str(uuid5(NAMESPACE, "\x1f".join(parts)))
-
-
-def utc_text(moment: datetime) -> str:
-    """Return ISO 8601 with offset, as stores and logs carry it."""
-    return moment.isoformat()

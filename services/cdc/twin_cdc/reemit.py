@@ -16,6 +16,8 @@ from twin_platform.telemetry.clock import Clock
 
 STEP_ROWS = 100
 """Rows asked for at once; the store may hand out fewer."""
+LIST_STEP = 16
+"""Listed documents read at once: the store cannot hand out fewer, and each may have 8 MiB."""
 
 LOOK_SECONDS = 0.1
 """Requests are looked for at most this often: lists of thousands of ids are not read for every step of another."""
@@ -75,7 +77,7 @@ class Reemitter:
     def _step_list(self, request: Reemission, ids: tuple[DocumentId, ...]) -> bool:
         done = self._listed.get(request.id, 0)
         if done < len(ids):
-            piece = ids[done : done + STEP_ROWS]
+            piece = ids[done : done + LIST_STEP]
             snapshot = self.documents.read(piece)
             self.window.publish(messages_of_snapshot(snapshot, request.cause, self.log.partitions), mark=None)
             self._listed[request.id] = done + len(piece)

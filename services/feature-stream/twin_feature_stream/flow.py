@@ -11,6 +11,7 @@ from twin_feature_stream.errors import Failure
 from twin_feature_stream.process import Process
 from twin_feature_stream.sink import FeatureSink
 from twin_feature_stream.source import LogSource
+from twin_platform.errors import PlatformError
 
 EPOCH = timedelta(0)
 """An epoch is one poll of the source: committed at once, so an idle flow adds no wait to a document's way."""
@@ -41,4 +42,6 @@ def run_dataflow(flow: Dataflow, failure: Failure) -> None:
 
 
 def _root_of(error: BaseException) -> BaseException:
-    return _root_of(error.__cause__) if error.__cause__ is not None else error
+    if isinstance(error, PlatformError) or error.__cause__ is None:
+        return error
+    return _root_of(error.__cause__)

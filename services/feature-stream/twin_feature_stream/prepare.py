@@ -76,12 +76,12 @@ def prepare(state: State, known: DocumentRecord | None, registry: HandlerRegistr
             return Prepared(_refused(base, RecordStatus.REJECTED, clean.stage, clean.reason))
         stage = Stage.CHUNK
         chunks = registry.chunk(document_type)(clean)
-    except TransientError:
-        raise
+        record = base.model_copy(update={"chunks": len(chunks), "text": clean.text, "metadata": clean.metadata})
+        return Prepared(record, _prepared_chunks(record, clean, chunks), state.committed_at)
+    except (TransientError, MemoryError, OSError, ImportError):
+        raise  # the machine's trouble, not the document's: it comes again
     except Exception as error:  # noqa: BLE001 - a handler's bug parks its document and nothing else
         return Prepared(_refused(base, RecordStatus.PARKED, stage, f"{type(error).__name__}: {error}"))
-    record = base.model_copy(update={"chunks": len(chunks), "text": clean.text, "metadata": clean.metadata})
-    return Prepared(record, _prepared_chunks(record, clean, chunks), state.committed_at)
 
 
 def _stays_parked(base: DocumentRecord, known: DocumentRecord | None, cause: Cause) -> bool:

@@ -84,10 +84,10 @@ class Process:
     def _process(self, batch: list[Work]) -> list[FeatureChange]:
         fresh = [work for work in batch if _key(work) not in self._sliced]
         changes, events = self._decode(fresh)
-        sizes = {work.delivery.headers.document_id: work for work in fresh if work.slice_bytes is not None}
+        sliced = {work.delivery.headers.document_id: work for work in fresh if work.slice_bytes is not None}
         whole: list[Prepared] = []
         for prepared in self._prepare(events):
-            work = sizes.get(prepared.record.document_id)
+            work = sliced.get(prepared.record.document_id)
             if work is None or not prepared.chunks:
                 whole.append(prepared)
             else:
@@ -115,7 +115,7 @@ class Process:
 
     def _prepare(self, events: list[DocumentEvent]) -> list[Prepared]:
         """Drop what is older than its record, then clean and chunk the rest."""
-        known = self.features.records([event.document_id for event in events])
+        known = self.features.records([event.document_id for event in events], with_text=False)
         current = [
             event
             for event in events
@@ -149,9 +149,9 @@ class Process:
 
     def _embed_slice(self, work: Work) -> FeatureChange:
         sliced = self._sliced[_key(work)]
-        chunks = sliced.prepared.chunks
+        chunks, slice_bytes = sliced.prepared.chunks, work.slice_bytes or 1
         end, size, missing = sliced.done, 0, []
-        while end < len(chunks) and end - sliced.done < SLICE_CHUNKS and size < (work.slice_bytes or size + 1):
+        while end < len(chunks) and end - sliced.done < SLICE_CHUNKS and size < slice_bytes:
             if chunks[end].payload.text_hash not in sliced.vectors:
                 missing.append(chunks[end])
                 size += len(chunks[end].embedded_text.encode())
@@ -178,7 +178,7 @@ class Process:
             texts = [chunk.embedded_text for chunk in group]
             began = self.clock.monotonic()
             embedded = self.registry.embed(group[0].payload.metadata.type)(texts, self.stop)
-            self.budget.embedded(sum(map(len, texts)), self.clock.monotonic() - began)
+            self.budget.embedded(sum(len(text.encode()) for text in texts), self.clock.monotonic() - began)
             vectors.update(zip((chunk.payload.text_hash for chunk in group), embedded, strict=True))
         return vectors
 

@@ -1,5 +1,6 @@
 """Bytewax source over the event log: one batch an epoch, live before refill, acknowledged after the commit."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ class Handout:
     budget: ByteBudget
     process: Process
     _turn: int = 0
+    _lane_turns: Counter[Lane] = field(default_factory=Counter)
     _sliced: dict[Queue, Delivery] = field(default_factory=dict)
 
     def next(self) -> list[Work]:
@@ -43,7 +45,7 @@ class Handout:
         self._turn += 1
         lanes = (Lane.REFILL, Lane.LIVE) if self._turn % REFILL_TURN == 0 else (Lane.LIVE, Lane.REFILL)
         for lane in lanes:
-            works = self._of_lane([queue for queue in self.queues if queue.lane is lane])
+            works = self._of_lane(lane, [queue for queue in self.queues if queue.lane is lane])
             if works:
                 return works
         return []
@@ -55,16 +57,16 @@ class Handout:
             del self._sliced[delivery.queue]
         return done
 
-    def _of_lane(self, queues: list[Queue]) -> list[Work]:
-        sliced = [self._sliced[queue] for queue in queues if queue in self._sliced]
-        if sliced and self._turn % 2:
-            return self._slice(sliced)
-        free = [queue for queue in self._rotated(queues) if queue not in self._sliced]
-        return self._begin(free[:1]) or self._whole(free) or self._begin(free) or self._slice(sliced)
-
-    def _rotated(self, queues: list[Queue]) -> list[Queue]:
-        start = self._turn // 2 % len(queues) if queues else 0
-        return queues[start:] + queues[:start]
+    def _of_lane(self, lane: Lane, queues: list[Queue]) -> list[Work]:
+        """Return the lane's next work; one of its documents at a time is in slices, which take every other turn."""
+        self._lane_turns[lane] += 1
+        turn = self._lane_turns[lane]
+        sliced = next((self._sliced[queue] for queue in queues if queue in self._sliced), None)
+        start = turn // 2 % len(queues) if queues else 0
+        free = [queue for queue in queues[start:] + queues[:start] if queue not in self._sliced]
+        if sliced is None:
+            return self._begin(free[:1]) or self._whole(free) or self._begin(free)
+        return self._slice(sliced) if turn % 2 else self._whole(free) or self._slice(sliced)
 
     def _whole(self, queues: list[Queue]) -> list[Work]:
         works: list[Work] = []
@@ -83,20 +85,18 @@ class Handout:
             if cost is not None and cost > self.budget.bytes:
                 for delivery in self.consumer.take(queue, 1, cost):
                     self._sliced[queue] = delivery
-                    return self._slice([delivery])
+                    return self._slice(delivery)
         return []
 
-    def _slice(self, deliveries: list[Delivery]) -> list[Work]:
-        if not deliveries:
-            return []
-        return [Work(deliveries[self._turn // 2 % len(deliveries)], self.budget.bytes)]
+    def _slice(self, delivery: Delivery) -> list[Work]:
+        return [Work(delivery, self.budget.bytes)]
 
 
 class LogPartition(StatefulSourcePartition[Work, None]):
     """The flow's one source partition: every queue of this process.
 
     Bytewax polls a partition in epoch E+1 only after the sink has finished E, and calls `snapshot` at each epoch's
-    end. So what `snapshot` saw handed out is committed at the next poll, and is acknowledged once it is flushed.
+    end. So what one poll handed out is committed at the next, and is acknowledged once it is flushed.
     """
 
     def __init__(

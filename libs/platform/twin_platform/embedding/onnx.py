@@ -18,6 +18,8 @@ from twin_platform.embedding.tokenizer import HuggingFaceTokenizer, load_tokeniz
 MODEL_FILE = "model.onnx"
 TOKENIZER_FILE = "tokenizer.json"
 _POOLING_FILE = "1_Pooling/config.json"
+_LEAST_FILLED = 0.92
+"""Shortest text of a sub-batch by its longest; measured: embedding 40 texts at once became 3 to 12 % faster."""
 _TOKENS_PER_SUB_BATCH = 800
 """Four chunks of 200 tokens: as fast as any larger sub-batch, and short enough for `stop`."""
 
@@ -87,10 +89,15 @@ class OnnxEmbedder:
 
 
 def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Yield indices by falling length, as many at a time as the token budget allows once padded, at least one."""
+    """Yield indices by falling length; a sub-batch ends at its token budget, or where padding would cost too much.
+
+    Texts come in small numbers while the flow keeps its epochs short, and then neighbours in length are far apart.
+    """
     order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     while order:
-        count = max(1, _TOKENS_PER_SUB_BATCH // lengths[order[0]])
+        longest = lengths[order[0]]
+        most = max(1, _TOKENS_PER_SUB_BATCH // longest)
+        count = sum(lengths[index] >= _LEAST_FILLED * longest for index in order[:most])
         yield order[:count]
         order = order[count:]
 

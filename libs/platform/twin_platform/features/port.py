@@ -107,8 +107,8 @@ class FeatureStore(Protocol):
     def search(self, query: FeatureQuery) -> list[FeatureHit]:
         """Return the best chunks in force; a hit whose record disagrees is dropped and the search widened once."""
 
-    def records(self, ids: Sequence[DocumentId]) -> Mapping[DocumentId, DocumentRecord]:
-        """Return the records that exist among `ids`."""
+    def records(self, ids: Sequence[DocumentId], *, with_text: bool = True) -> Mapping[DocumentId, DocumentRecord]:
+        """Return the records that exist among `ids`; without their text for who only compares versions."""
 
     def find_records(
         self,

@@ -65,9 +65,10 @@ class PointFeatureStore:
             hits = self._in_force(query, self._best(query, _WIDER * query.limit))
         return hits[: query.limit]
 
-    def records(self, ids: Sequence[DocumentId]) -> Mapping[DocumentId, DocumentRecord]:
+    def records(self, ids: Sequence[DocumentId], *, with_text: bool = True) -> Mapping[DocumentId, DocumentRecord]:
         """Return the records that exist among `ids`."""
-        points = self._engine.retrieve(Alias.DOCUMENTS, ids, Select())
+        select = Select() if with_text else Select(fields=_WITHOUT_TEXT)
+        points = self._engine.retrieve(Alias.DOCUMENTS, ids, select)
         return {point.id: DocumentRecord.model_validate(point.payload) for point in points}
 
     def find_records(
