@@ -69,12 +69,6 @@ class BareLoop:
         return max(BATCH_SIZES, key=lambda size: max(each[size] for each in tries))
 
 
-def bare_rate(texts: list[str], folder: Path) -> float:
-    """Return the texts per second of the bare loop at its best batch size."""
-    loop = BareLoop(folder)
-    return rate(texts, partial(loop.embed, batch_size=loop.best_batch_size(texts)))
-
-
 def rate(texts: list[str], embed: Callable[[list[str]], object]) -> float:
     """Return texts per second."""
     began = time.perf_counter()

@@ -118,8 +118,10 @@ def test_a_minified_file_is_cut_within_its_one_line() -> None:
 def test_a_file_that_no_parser_can_finish_is_cut_all_the_same() -> None:
     source = "{[(<" * 20_000
 
-    chunks(source, "broken.cpp", max_tokens=220)
+    assert "".join(chunk.text for chunk in chunks(source, "broken.cpp", max_tokens=220)) == source
 
 
 def test_nesting_without_end_is_no_recursion_without_end() -> None:
-    chunks("{\n" * 5000 + "}\n" * 5000, "deep.js", max_tokens=220)
+    source = "{\n" * 5000 + "}\n" * 5000
+
+    assert "".join(chunk.text for chunk in chunks(source, "deep.js", max_tokens=220)) == source
