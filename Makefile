@@ -1,7 +1,7 @@
 # For who builds and operates the repository; `./twin` is for who uses the system.
 .DEFAULT_GOAL := help
 python := .venv/bin/python
-workspace := contracts platform cli cdc feature-stream rag-api
+workspace := contracts platform cli crawler cdc feature-stream rag-api
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -1,0 +1,1 @@
+"""Link or file in, raw documents out."""
