@@ -29,14 +29,15 @@ _ASK_TIMEOUT_SECONDS = 60.0
 
 
 def measures(asked: Report) -> list[Row]:
-    """Return the figures; only the held-out halves and the quotes have a goal."""
+    """Return the figures; only the held-out halves of the two main sets and the quotes have a goal."""
     held_out, calibration = Split.HELD_OUT, Split.CALIBRATION
     return [
         _measure("held-out: answered with its words", count(asked.answerable, held_out), least=ANSWERED_GOAL),
         _measure("held-out: refused", count(asked.unanswerable, held_out), least=REFUSED_GOAL),
+        _measure("held-out: paraphrases answered with their words", count(asked.paraphrase, held_out)),
         _measure("calibration: answered with its words", count(asked.answerable, calibration)),
         _measure("calibration: refused", count(asked.unanswerable, calibration)),
-        _measure("paraphrases: answered with its words", count(asked.paraphrase)),
+        _measure("calibration: paraphrases answered with their words", count(asked.paraphrase, calibration)),
         _measure("answers with a quote that is not verbatim", asked.not_verbatim, most=0),
     ]
 
@@ -99,10 +100,8 @@ def _measure(name: str, result: Count, least: int | None = None, most: int | Non
 
 def _line(row: Asked) -> str:
     confidence = "" if row.confidence is None else f"{row.confidence:.3f}"
-    half = row.question.split or "paraphrase"
-    return (
-        f"{'right' if row.right else 'WRONG':5} {row.question.id:16} {half:11} {confidence:>10}  {_what_came_back(row)}"
-    )
+    verdict = "right" if row.right else "WRONG"
+    return f"{verdict:5} {row.question.id:16} {row.question.split:11} {confidence:>10}  {_what_came_back(row)}"
 
 
 def _what_came_back(row: Asked) -> str:

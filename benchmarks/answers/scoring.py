@@ -12,7 +12,7 @@ from twin_contracts.documents import document_id_of
 
 
 class Split(StrEnum):
-    """Which half a question belongs to; paraphrases belong to neither."""
+    """Which half a question belongs to."""
 
     CALIBRATION = "calibration"
     HELD_OUT = "held-out"
@@ -30,7 +30,7 @@ class Question(BaseModel, frozen=True, extra="forbid"):
 
     id: str
     question: str
-    split: Split | None = None
+    split: Split
     documents: tuple[str, ...] = ()
     words: tuple[tuple[str, ...], ...] = ()
     articles_say: str | None = None
@@ -49,11 +49,11 @@ class Questions(BaseModel, frozen=True, extra="forbid"):
     paraphrase: tuple[Question, ...]
 
     def half(self, split: Split) -> "Questions":
-        """Return one half of the two main sets; fitting an answerer asks nothing else."""
+        """Return one half of each set; fitting an answerer asks the calibration half alone."""
         return Questions(
             answerable=tuple(q for q in self.answerable if q.split is split),
             unanswerable=tuple(q for q in self.unanswerable if q.split is split),
-            paraphrase=(),
+            paraphrase=tuple(q for q in self.paraphrase if q.split is split),
         )
 
 

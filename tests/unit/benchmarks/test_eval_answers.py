@@ -32,7 +32,11 @@ STING = Question(
 )
 HONEY = Question(id="honey", question="What does honey cost?", split=Split.HELD_OUT, articles_say="how many eggs")
 FUNDY = Question(
-    id="fundy", question="By how much does water climb at Fundy?", documents=(TIDES.link,), words=(("sixteen",),)
+    id="fundy",
+    question="By how much does water climb at Fundy?",
+    split=Split.CALIBRATION,
+    documents=(TIDES.link,),
+    words=(("sixteen",),),
 )
 QUESTIONS = Questions(answerable=(EGGS, STING), unanswerable=(HONEY,), paraphrase=(FUNDY,))
 
@@ -177,7 +181,7 @@ def test_a_paraphrase_that_copies_its_document_is_named() -> None:
 def test_fitting_sees_the_calibration_half_alone() -> None:
     half = QUESTIONS.half(Split.CALIBRATION)
 
-    assert half == Questions(answerable=(STING,), unanswerable=(), paraphrase=())
+    assert half == Questions(answerable=(STING,), unanswerable=(), paraphrase=(FUNDY,))
 
 
 def test_a_goal_is_met_by_the_figure_alone() -> None:
@@ -185,7 +189,8 @@ def test_a_goal_is_met_by_the_figure_alone() -> None:
 
     assert met["held-out: answered with its words"] == (1, False)
     assert met["answers with a quote that is not verbatim"] == (0, True)
-    assert met["paraphrases: answered with its words"] == (1, None)
+    assert met["calibration: paraphrases answered with their words"] == (1, None)
+    assert met["held-out: paraphrases answered with their words"] == (0, None)
 
 
 def test_the_table_says_what_went_wrong() -> None:
