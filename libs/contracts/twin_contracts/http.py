@@ -77,6 +77,8 @@ class SearchFilters(_Request):
     """Narrows retrieval; None means any."""
 
     author: AuthorId | None = None
+    authors: Annotated[tuple[AuthorId, ...], Field(min_length=1, max_length=100)] | None = None
+    """Any of these; with `author` both hold."""
     types: tuple[DocumentType, ...] | None = None
     platform: Text | None = None
     document_id: DocumentId | None = None

@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 
 from twin_contracts.base import Contract
 from twin_contracts.chat import ChatCompletion, ChatRequest, Model, ModelList, OpenAIError
+from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
 from twin_contracts.documents import RAW_DOCUMENT, Raw
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.events import CHANGE_EVENT, DocumentEvent, EventHeaders, Purge
@@ -41,6 +42,8 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     ChatCompletion,
     ChatRequest,
     ChunkPayload,
+    CrawlJob,
+    CrawlRequest,
     DatasetManifest,
     DocumentInput,
     DocumentPage,
@@ -60,6 +63,7 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     Reemission,
     SearchRequest,
     SearchResult,
+    SourcePage,
     SystemStatus,
 )
 Parser: TypeAlias = TypeAdapter[Raw] | TypeAdapter[DocumentEvent | Purge] | TypeAdapter[Contract]

@@ -9,6 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from twin_rag_api.access import Access
 from twin_rag_api.errors import ApiError, BodyTooLarge, KeyRefused
 from twin_rag_api.problems import error_response
 
@@ -38,7 +39,9 @@ class Gate:
             return
         headers = Headers(scope=scope)
         request_id = _request_id(headers)
-        scope.setdefault("state", {})["request_id"] = request_id
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        state["access"] = Access(key_name="owner", authors=None)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

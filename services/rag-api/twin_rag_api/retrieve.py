@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from twin_contracts.base import AuthorId
 from twin_contracts.http import SearchFilters
 from twin_platform.embedding.port import Embedder
 from twin_platform.features.port import FeatureHit, FeatureQuery, FeatureStore
@@ -21,9 +22,17 @@ class Retriever:
                 text=query,
                 vector=self.embedder.embed_query(query),
                 limit=limit,
-                author=filters.author,
+                authors=_authors(filters),
                 types=filters.types,
                 platform=filters.platform,
                 document_id=filters.document_id,
             )
         )
+
+
+def _authors(filters: SearchFilters) -> frozenset[AuthorId] | None:
+    """Return whose chunks may be found: `author` and `authors` both hold."""
+    given = None if filters.authors is None else frozenset(filters.authors)
+    if filters.author is None:
+        return given
+    return frozenset({filters.author}) & (given or {filters.author})

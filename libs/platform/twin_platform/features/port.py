@@ -62,7 +62,8 @@ class FeatureQuery:
     text: str
     vector: Vector
     limit: int
-    author: AuthorId | None = None
+    authors: frozenset[AuthorId] | None = None
+    """Any of these; the empty set finds nothing."""
     types: tuple[DocumentType, ...] | None = None
     platform: str | None = None
     document_id: DocumentId | None = None

@@ -141,9 +141,8 @@ class PointFeatureStore:
         hybrid = HybridQuery(
             query.vector,
             query.text,
-            _equal(
-                {"metadata.author": query.author, "metadata.platform": query.platform, "document_id": query.document_id}
-            )
+            _equal({"metadata.platform": query.platform, "document_id": query.document_id})
+            + (() if query.authors is None else (Among("metadata.author", tuple(sorted(query.authors))),))
             + (() if query.types is None else (Among("metadata.type", types),)),
             candidates=max(_FEWEST_CANDIDATES, _CANDIDATES_PER_HIT * limit),
             limit=limit,
