@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 from twin_contracts.base import DocumentId
-from twin_platform.errors import PermanentError
+from twin_platform.errors import PermanentError, TransientError
 
 
 class ApiError(PermanentError):
@@ -76,3 +76,11 @@ class ModelUnknown(ApiError):
     def __init__(self, model: str) -> None:
         self.model = model
         super().__init__(f"there is no model {model!r}; GET /v1/models lists 'twin' and one per author")
+
+
+class ModelFailed(TransientError):
+    """A language model that gave no whole reply; `why` is fit for the reader of an answer."""
+
+    def __init__(self, model: str, why: str) -> None:
+        self.model, self.why = model, why
+        super().__init__(f"the language model {model} {why}")

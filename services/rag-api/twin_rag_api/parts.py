@@ -11,6 +11,7 @@ from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
+from twin_rag_api.ports import LanguageModel
 
 
 @dataclass(frozen=True)
@@ -31,3 +32,5 @@ class Parts:
     """Whether cdc has published everything that the document store has committed."""
     seconds_to_searchable: Callable[[], float | None]
     """Commit to searchable of the last live change; None before the first."""
+    model: LanguageModel | None = None
+    """Writes answers and drafts; None where none is configured."""
