@@ -61,6 +61,16 @@ class InMemoryDocumentStore:
             self.contents.rows[document.id] = Kept(self._allocate(now), now, digest, body)
         return Upserted(digest, changed=True)
 
+    def replace(self, document: Raw, held: Digest) -> bool:
+        now = self._clock.now()
+        body = body_of(document, now)
+        with self.changed:
+            kept = self.contents.rows.get(document.id)
+            if kept is None or kept.content_hash != held or document_of(document.id, kept.body or b"") is None:
+                return False
+            self.contents.rows[document.id] = Kept(self._allocate(now), now, content_hash(document), body)
+        return True
+
     def get(self, document_id: DocumentId) -> Raw | None:
         kept = self.contents.rows.get(document_id)
         return document_of(document_id, kept.body) if kept is not None and kept.body is not None else None

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from pydantic import TypeAdapter
 
+from twin_contracts.authors import AuthorList, Merged, MergeInput, OwnerInput
 from twin_contracts.base import Contract
 from twin_contracts.chat import ChatCompletion, ChatRequest, Model, ModelList, OpenAIError
 from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
@@ -39,6 +40,7 @@ from twin_contracts.training import (
 
 _MODELS: Final[tuple[type[Contract], ...]] = (
     AdapterRelease,
+    AuthorList,
     ChatCompletion,
     ChatRequest,
     ChunkPayload,
@@ -54,9 +56,12 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     EventHeaders,
     Feedback,
     InstructSample,
+    MergeInput,
+    Merged,
     Model,
     ModelList,
     OpenAIError,
+    OwnerInput,
     PreferenceSample,
     Problem,
     Readiness,

@@ -164,6 +164,30 @@ class DocumentStoreContract(OnDocumentHome):
         assert [document.id for document in page] == ids[2:4]
         assert store.find(after=ids[4]) == []
 
+    def test_a_document_that_nobody_changed_is_replaced(self, store: DocumentStore) -> None:
+        held = store.upsert(post("a")).content_hash
+        position = now_position(store)
+
+        assert store.replace(post("a", author=BOB), held)
+
+        stored = store.get(document_id_of("a"))
+        assert stored is not None
+        assert stored.author == BOB
+        assert [change.document_id for change in changes_after(store, position)] == [document_id_of("a")]
+
+    def test_a_document_that_was_changed_or_deleted_meanwhile_is_not_replaced(self, store: DocumentStore) -> None:
+        held = [store.upsert(post(name)).content_hash for name in "ab"]
+        store.upsert(post("a", "Edited."))
+        store.delete(document_id_of("b"))
+
+        replaced = [store.replace(post(name, author=BOB), one) for name, one in zip("ab", held, strict=True)]
+
+        assert replaced == [False, False]
+        edited = store.get(document_id_of("a"))
+        assert edited is not None
+        assert (edited.text, edited.author) == ("Edited.", ADA)
+        assert store.get(document_id_of("b")) is None
+
     def test_authors_are_counted_under_the_name_of_their_newest_document(self, store: DocumentStore) -> None:
         newest_name = AuthorRef(id=ADA.id, name="Ada L.")
         for document in (post("z"), post("d", author=BOB), post("a", author=newest_name)):

@@ -99,6 +99,13 @@ class DocumentStore(Protocol):
             StoreUnavailable: transient; whether it was written is unknown, and repeating is harmless.
         """
 
+    def replace(self, document: Raw, held: Digest) -> bool:
+        """Write only while the store holds the content with this hash; False where it was changed or deleted meanwhile.
+
+        Raises:
+            DocumentTooLarge, StoreUnavailable: as for `upsert`.
+        """
+
     def get(self, document_id: DocumentId) -> Raw | None:
         """Return the document, or None where there is none or what is stored is not valid."""
 

@@ -60,6 +60,16 @@ class SqliteDocumentStore:
             put(connection, document, allocate(connection, now), now, body)
         return Upserted(digest, changed=True)
 
+    def replace(self, document: Raw, held: Digest) -> bool:
+        """Write only while the store holds the content with this hash; see the port."""
+        now = self._clock.now()
+        body = body_of(document, now)
+        with self._writing() as connection:
+            if not _holds(connection, document.id, held):
+                return False
+            put(connection, document, allocate(connection, now), now, body)
+        return True
+
     def get(self, document_id: DocumentId) -> Raw | None:
         """Return the document, or None where there is none or what is stored is not valid."""
         with self._reading() as connection:
