@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,8 @@ TOKENIZER_FILE = "tokenizer.json"
 _POOLING_FILE = "1_Pooling/config.json"
 _LEAST_FILLED = 0.92
 """Shortest text of a sub-batch by its longest; measured: embedding 40 texts at once became 3 to 12 % faster."""
-_TOKENS_PER_SUB_BATCH = 800
-"""Four chunks of 200 tokens: as fast as any larger sub-batch, and short enough for `stop`."""
+_TOKENS_PER_SUB_BATCH = 400
+"""Two chunks of 200 tokens; measured, a core is as fast with them as with any larger sub-batch, and slower with one."""
 
 Ids = NDArray[np.int64]
 
@@ -29,14 +30,15 @@ Ids = NDArray[np.int64]
 class OnnxEmbedder:
     """Mean pooling over the tokens, unit length, as the model's own configuration says. Thread-safe.
 
-    A query does not wait for documents at all: it runs beside their sub-batch and shares the cores with it.
+    Each core embeds a sub-batch of its own: measured on two, 8 to 12 % faster than both on one sub-batch, since neither
+    waits for the other. A query does not wait for documents at all: it runs beside them and shares the cores.
     """
 
     def __init__(self, folder: Path, spec: EmbeddingSpec, threads: int | None = None) -> None:
         """Load `model.onnx` and `tokenizer.json`.
 
         Args:
-            threads: cores for one embedding; None takes all that this process may use.
+            threads: sub-batches embedded side by side; None takes as many as this process may use cores.
 
         Raises:
             WeightsInvalid: the folder holds no model of this spec.
@@ -46,7 +48,8 @@ class OnnxEmbedder:
         self._truncating = load_tokenizer(folder / TOKENIZER_FILE)
         self._truncating.no_padding()
         self._truncating.enable_truncation(spec.max_tokens)
-        self._session = _open_session(folder, threads or _cores())
+        self._threads = threads or _cores()
+        self._session = _open_session(folder)
         self._inputs = {each.name for each in self._session.get_inputs()}
         _check_pooling(folder)
         dimension = len(self.embed_query("a first run, so that nobody waits for it"))
@@ -59,10 +62,15 @@ class OnnxEmbedder:
         """Return one vector per text, in order; similar lengths share a sub-batch, so that little is padding."""
         vectors = np.empty((len(texts), self.spec.dimension), np.float32)
         tokenised = self._tokenise([self.spec.document_prefix + text for text in texts])
-        for sub_batch in _sub_batches([len(ids) for ids in tokenised]):
+
+        def embed(sub_batch: list[int]) -> None:
             if stop():
                 raise EmbeddingInterrupted
             vectors[sub_batch] = self._embed([tokenised[index] for index in sub_batch])
+
+        # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
+        with ThreadPoolExecutor(self._threads, "embedder") as pool:
+            list(pool.map(embed, _sub_batches([len(ids) for ids in tokenised])))
         return vectors
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
@@ -102,14 +110,12 @@ def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         order = order[count:]
 
 
-def _open_session(folder: Path, threads: int) -> onnxruntime.InferenceSession:
+def _open_session(folder: Path) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
+    options.intra_op_num_threads = 1
     # Every sub-batch has another shape: remembered memory patterns would not fit the next one, and take memory.
     options.enable_mem_pattern = False
     options.log_severity_level = 3
-    # Between two runs the cores belong to the rest of the process.
-    options.add_session_config_entry("session.force_spinning_stop", "1")
     model = str(folder / MODEL_FILE)
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
