@@ -23,7 +23,8 @@ class Tokenizer(Protocol):
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return the tokens of `text` as (start, end) in code points, special tokens left out, none truncated.
 
-        Characters outside every span (white space, control characters) cost nothing.
+        Characters outside every span (white space, control characters) cost nothing. Tokens of one character that the
+        model takes apart (Hangul) share its span.
         """
 
     def counts(self, texts: Sequence[str]) -> list[int]:

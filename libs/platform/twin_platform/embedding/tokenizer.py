@@ -2,14 +2,15 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
-from tokenizers import Encoding
 from tokenizers import Tokenizer as Loaded
 
 from twin_platform.embedding.errors import WeightsInvalid
 
 _WINDOW = 32_768
+_WINDOWS_AT_ONCE = 16
 _BOUNDARY = re.compile(r"[\s\u3400-\u4dbf\u4e00-\u9fff]")
 """White space, and the ideographs that BERT makes a token each: no token reaches across what stands before one."""
 
@@ -33,16 +34,19 @@ class HuggingFaceTokenizer:
         return [
             (start + offset, end + offset)
             for offset, window in _windows(text)
-            for start, end in self._encode([window])[0].offsets
+            for start, end in self._tokenizer.encode(window, add_special_tokens=False).offsets
         ]
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return each text's number of tokens, special tokens left out."""
-        return [sum(len(self._encode([window])[0].ids) for _, window in _windows(text)) for text in texts]
-
-    def _encode(self, texts: list[str]) -> list[Encoding]:
-        encodings: list[Encoding] = self._tokenizer.encode_batch(texts, add_special_tokens=False)
-        return encodings
+        counts = [0] * len(texts)
+        windows = ((index, window) for index, text in enumerate(texts) for _, window in _windows(text))
+        # Several at once, so that every core counts; not all, since a token takes far more memory than its text.
+        while batch := list(islice(windows, _WINDOWS_AT_ONCE)):
+            encodings = self._tokenizer.encode_batch_fast([window for _, window in batch], add_special_tokens=False)
+            for (index, _), encoding in zip(batch, encodings, strict=True):
+                counts[index] += len(encoding.ids)
+        return counts
 
     def __repr__(self) -> str:
         """Name the spec: the tokenizer's part of a pipeline's hash."""
