@@ -1,9 +1,11 @@
-"""What crawlers ask of the world: pages, politely and safely fetched."""
+"""What crawlers ask of the world: pages, politely and safely fetched; and what is asked of them."""
 
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin_contracts.documents import AuthorRef
+from twin_contracts.crawl import LinkKind, Refusal
+from twin_contracts.documents import AuthorRef, Raw
 
 HTML = frozenset({"text/html", "application/xhtml+xml"})
 """Media types of a web page."""
@@ -65,3 +67,48 @@ class Authorship:
         if self.given is not None:
             return self.given
         return AuthorRef.of(byline) if byline and byline.strip() else self.owner
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a crawler knows of a link before its first document."""
+
+    kind: LinkKind
+    expected: int | None = None
+    """How many documents and refusals follow."""
+    etag: str | None = None
+    last_modified: str | None = None
+    unchanged: bool = False
+    """The site says that nothing has changed since it was known; nothing follows."""
+    whole: bool = False
+    """What follows is all that there is: a document known from this link and not among it is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What who asked should know besides."""
+
+    text: str
+
+
+Item = Found | Raw | Refusal | Note
+
+
+@dataclass(frozen=True, slots=True)
+class Validators:
+    """What a site said of the content that is known, so that it can say whether it is still in force."""
+
+    etag: str | None = None
+    last_modified: str | None = None
+
+
+class Crawler(Protocol):
+    """Reads one kind of source. A strategy: the table in `bootstrap.py` says which for which host and kind."""
+
+    def __call__(self, link: str, authorship: Authorship, known: Validators) -> Generator[Item, None, None]:
+        """Yield `Found` and then every document of the link, or why one is refused. Closing it releases everything.
+
+        Raises:
+            FetchRefused: the link gives nothing, now or later.
+            FetchFailed: it may give something later; what was yielded holds.
+        """
