@@ -1,7 +1,6 @@
 """The `twin` command."""
 
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +10,11 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twin_cli import show
+from twin_cli import keys, show
 from twin_cli.client import Client
-from twin_cli.connect import connected
+from twin_cli.connect import connected, own_records
 from twin_cli.data_folder import DataFolder
-from twin_cli.errors import CommandError, InputUnreadable
+from twin_cli.errors import InputUnreadable
 from twin_cli.import_documents import Imported, import_documents
 from twin_cli.inputs import Input, read_inputs
 from twin_cli.settings import Settings
@@ -25,7 +24,6 @@ from twin_contracts.documents import AuthorRef
 from twin_contracts.events import Cause
 from twin_contracts.http import SearchFilters
 from twin_platform.errors import PlatformError
-from twin_platform.records.open import open_record_store
 from twin_platform.records.reemissions import ask_reemission
 from twin_platform.telemetry.clock import SystemClock
 
@@ -35,6 +33,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(keys.app, name="keys")
 Author = Annotated[str | None, typer.Option(help="Answer from this author's texts only: a name or an author id.")]
 
 
@@ -95,18 +94,11 @@ def resync(
 ) -> None:
     """Send documents through the pipeline again: after a changed handler, or to repair a store."""
     settings = Settings()
-    if settings.twin_url is not None:
-        message = "resync works on the data folder of this machine; unset TWIN_URL"
-        raise CommandError(message)
-    folder = DataFolder(settings.twin_data)
-    if folder.key is None:
-        message = f"there is no system in {str(folder.path)!r} yet; `twin up` makes one"
-        raise CommandError(message)
-    running = folder.owner() is not None
-    with nullcontext() if running else folder, open_record_store(f"sqlite://{folder.path}/records.db") as records:
+    with own_records(settings, "twin resync") as records:
         # Whoever names a document wants it tried again, parked or not.
         cause = Cause.REPLAY if ids else Cause.REFILL
         ask_reemission(records, SystemClock(), "twin resync", tuple(ids) if ids else None, cause)
+    running = DataFolder(settings.twin_data).owner() is not None
     begins = "`twin status` shows when it is done" if running else "it begins with the next `twin up`"
     print(f"asked for; {begins}")
 

@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 
 from twin_cli.client import Client
 from twin_cli.data_folder import DataFolder
-from twin_cli.errors import FolderTaken, KeyMissing
+from twin_cli.errors import CommandError, FolderTaken, KeyMissing
 from twin_cli.settings import Settings
+from twin_platform.records.open import open_record_store
+from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
 
@@ -35,6 +37,25 @@ def connected(settings: Settings, logger: Logger, say: Callable[[str], None]) ->
         locate = _remote(settings) if settings.twin_url else Local(DataFolder(settings.twin_data), serve, held, say)
         with closing(Client(locate, say)) as client:
             yield client
+
+
+@contextmanager
+def own_records(settings: Settings, command: str) -> Iterator[RecordStore]:
+    """Yield the records of the data folder, which is taken meanwhile where no system runs on it.
+
+    Raises:
+        CommandError: the command is about this machine's system, and TWIN_URL is set or there is none.
+    """
+    if settings.twin_url is not None:
+        message = f"{command} works on the data folder of this machine; unset TWIN_URL"
+        raise CommandError(message)
+    folder = DataFolder(settings.twin_data)
+    if folder.key is None:
+        message = f"there is no system in {str(folder.path)!r} yet; `twin up` makes one"
+        raise CommandError(message)
+    running = folder.owner() is not None
+    with nullcontext() if running else folder, open_record_store(f"sqlite://{folder.path}/records.db") as records:
+        yield records
 
 
 class Local:

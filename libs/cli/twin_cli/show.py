@@ -2,10 +2,12 @@
 
 import textwrap
 from collections.abc import Iterable
+from datetime import datetime
 
 from twin_cli.import_documents import Imported
 from twin_contracts.chat import ChatCompletion
 from twin_contracts.http import SearchResult, SystemStatus
+from twin_platform.records.keys import ApiKey
 
 EXCERPT = 300
 """Most characters of a passage that a list of hits shows."""
@@ -71,6 +73,25 @@ def status(system: SystemStatus) -> str:
         for component in system.components
     ]
     return _joined(lines)
+
+
+def keys(known: Iterable[ApiKey], now: datetime) -> str:
+    """Return a line per key: its name, what became of it, and what it sees."""
+    lines = [f"{key.name}  {_state(key, now)}  sees {authors_of(key.authors)}" for key in known]
+    return _joined(lines or ["there are no keys; `twin keys create NAME` makes one"])
+
+
+def authors_of(authors: Iterable[str] | None) -> str:
+    """Return whose documents a key sees, in words."""
+    return "everything" if authors is None else f"what is by {', '.join(authors)}"
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {key.revoked_at:%Y-%m-%d}"
+    if key.expires_at is None:
+        return f"valid since {key.created_at:%Y-%m-%d}"
+    return f"{'expired' if key.is_expired(now) else 'valid until'} {key.expires_at:%Y-%m-%d %H:%M} UTC"
 
 
 def why_nothing(system: SystemStatus) -> str | None:

@@ -1,13 +1,23 @@
 """What the key of a request may see."""
 
+import hmac
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from twin_contracts.base import AuthorId
+from twin_contracts.documents import AuthorRef
 from twin_contracts.http import SearchFilters
+from twin_platform.records.authors import known_as
+from twin_platform.records.keys import ApiKey, find_key
+from twin_platform.records.port import RecordStore
+from twin_platform.telemetry.clock import Clock
+from twin_rag_api.errors import KeyExpired, KeyRefused, KeyRevoked
 
 
 @dataclass(frozen=True)
@@ -39,5 +49,50 @@ def access_of(request: Request) -> Access:
     return access
 
 
+def whole_access_of(request: Request) -> Access:
+    """Return the access of a key that is bound to no author; for any other one the route does not exist."""
+    access = access_of(request)
+    if access.authors is not None:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return access
+
+
 KeyAccess = Annotated[Access, Depends(access_of)]
 """As a route's parameter."""
+WholeAccess = Annotated[Access, Depends(whole_access_of)]
+"""As a parameter of a route that is about the whole installation."""
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The installation's own key, and those of `twin keys`: created or revoked, they count from the next request."""
+
+    own: str
+    records: RecordStore
+    clock: Clock
+
+    async def access(self, text: str) -> Access:
+        """Return what the key opens.
+
+        Raises:
+            KeyRefused: there is no such key, or it is revoked or expired, which only who holds it learns.
+        """
+        if hmac.compare_digest(text.encode(), self.own.encode()):
+            return Access(key_name="owner", authors=None)
+        return await run_in_threadpool(self._stored, text)
+
+    def _stored(self, text: str) -> Access:
+        key = find_key(self.records, text)
+        if key is None:
+            raise KeyRefused
+        if key.revoked_at is not None:
+            raise KeyRevoked
+        if key.is_expired(self.clock.now()):
+            raise KeyExpired
+        return Access(key_name=key.name, authors=self._authors(key))
+
+    def _authors(self, key: ApiKey) -> frozenset[AuthorId] | None:
+        """Return whose documents the key sees; an author who was merged goes by the other name."""
+        if key.authors is None:
+            return None
+        return frozenset(known_as(self.records, AuthorRef(id=author, name=author)).id for author in key.authors)

@@ -6,6 +6,7 @@ from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
 from twin_contracts.http import Problem
+from twin_rag_api.access import Keys
 from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.gate import Gate
@@ -20,7 +21,10 @@ __all__ = ["Parts", "build_api"]
 
 
 def build_api(parts: Parts, key: str) -> FastAPI:
-    """Return the API; every route but the open ones wants `key`. It owns no resource, so it needs no shutdown."""
+    """Return the API; every route but the open ones wants `key`, or one of `twin keys`.
+
+    It owns no resource, so it needs no shutdown.
+    """
     app = FastAPI(
         title="LLM Twin",
         version=version("llm-twin-rag-api"),
@@ -29,7 +33,7 @@ def build_api(parts: Parts, key: str) -> FastAPI:
         # the gate checks the key; this tells readers of /docs about it
         dependencies=[Depends(HTTPBearer(auto_error=False))],
     )
-    app.add_middleware(Gate, key=key)
+    app.add_middleware(Gate, keys=Keys(key, parts.records, parts.clock))
     install_error_responses(app)
     retrieve = Retriever(parts.features, parts.embedder)
     app.include_router(SystemRoutes(parts).router())

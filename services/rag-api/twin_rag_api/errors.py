@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from twin_contracts.base import DocumentId
+from twin_contracts.base import AuthorId, DocumentId
 from twin_platform.errors import PermanentError, TransientError
 
 
@@ -15,16 +15,31 @@ class ApiError(PermanentError):
 
 
 class KeyRefused(ApiError):
-    """The request carries no key, or another one."""
+    """The request carries no key, or none that opens anything."""
 
     status = 401
     code = "invalid_api_key"
 
+    def __init__(
+        self,
+        why: str = "this route wants the header 'Authorization: Bearer <key>' with a valid key: "
+        "the installation's own, which `twin up` writes into the data folder, or one of `twin keys create`",
+    ) -> None:
+        super().__init__(why)
+
+
+class KeyRevoked(KeyRefused):
+    """The key was valid once; who holds it may know."""
+
     def __init__(self) -> None:
-        super().__init__(
-            "this route wants the header 'Authorization: Bearer <key>' with this installation's key; "
-            "`twin up` writes it into the data folder"
-        )
+        super().__init__("this key was revoked; ask who runs this installation for another one")
+
+
+class KeyExpired(KeyRefused):
+    """The key's time is up."""
+
+    def __init__(self) -> None:
+        super().__init__("this key has expired; ask who runs this installation for another one")
 
 
 class BodyTooLarge(ApiError):
@@ -64,6 +79,29 @@ class DocumentUnknown(ApiError):
         super().__init__(
             f"there is no document {document_id!r}; it was never stored here, or it is deleted; "
             "GET /v1/documents lists what there is"
+        )
+
+
+class AuthorUnknown(ApiError):
+    """Nothing by that author is here, or nothing that the key may see."""
+
+    status = 404
+
+    def __init__(self, author: AuthorId) -> None:
+        self.author = author
+        super().__init__(f"there is no author {author!r}; GET /v1/authors lists who there is")
+
+
+class TooLittleText(ApiError):
+    """An author has too little prose for a style card."""
+
+    status = 409
+
+    def __init__(self, author: str, words: int, needed: int) -> None:
+        self.author, self.words, self.needed = author, words, needed
+        super().__init__(
+            f"{author} has {words:,} indexed words of prose, and a style card wants {needed:,}: "
+            "add posts or articles of theirs; code, lists and quotations do not count"
         )
 
 

@@ -1,6 +1,5 @@
 """What every request passes first: its id, the key, the limit of its body."""
 
-import hmac
 import re
 from typing import Final
 from uuid import uuid4
@@ -9,9 +8,10 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from twin_rag_api.access import Access
-from twin_rag_api.errors import ApiError, BodyTooLarge, KeyRefused
-from twin_rag_api.problems import error_response
+from twin_platform.errors import PlatformError
+from twin_rag_api.access import Access, Keys
+from twin_rag_api.errors import BodyTooLarge, KeyRefused
+from twin_rag_api.problems import platform_error_response
 
 MAX_BODY_BYTES: Final = 9 * 1024 * 1024
 """Above the largest document by what JSON needs around it."""
@@ -28,9 +28,9 @@ class Gate:
     Every response carries `X-Request-Id`: the client's own where it sent a usable one.
     """
 
-    def __init__(self, app: ASGIApp, key: str) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys) -> None:
         self._app = app
-        self._key = key.encode()
+        self._keys = keys
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -41,28 +41,33 @@ class Gate:
         request_id = _request_id(headers)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
-        state["access"] = Access(key_name="owner", authors=None)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
-        refusal = self._refusal(scope["path"], headers)
-        if refusal is None:
+        try:
+            if scope["path"] not in OPEN_PATHS:
+                state["access"] = await self._access(headers)
+            _refuse_large(headers)
+        except PlatformError as error:
+            response = platform_error_response(scope["path"], error)
+            await response(scope, receive, send_with_id)
+        else:
             await self._app(scope, _bounded(receive), send_with_id)
-            return
-        challenge = {"WWW-Authenticate": "Bearer"} if isinstance(refusal, KeyRefused) else None
-        response = error_response(scope["path"], refusal.status, str(refusal), refusal.code, challenge)
-        await response(scope, receive, send_with_id)
 
-    def _refusal(self, path: str, headers: Headers) -> ApiError | None:
+    async def _access(self, headers: Headers) -> Access:
         scheme, _, key = headers.get("authorization", "").partition(" ")
-        known = scheme.lower() == "bearer" and hmac.compare_digest(key.strip().encode(), self._key)
-        if path not in OPEN_PATHS and not known:
-            return KeyRefused()
-        length = headers.get("content-length", "0")
-        return BodyTooLarge(MAX_BODY_BYTES) if length.isdigit() and int(length) > MAX_BODY_BYTES else None
+        if scheme.lower() != "bearer":
+            raise KeyRefused
+        return await self._keys.access(key.strip())
+
+
+def _refuse_large(headers: Headers) -> None:
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > MAX_BODY_BYTES:
+        raise BodyTooLarge(MAX_BODY_BYTES)
 
 
 def _request_id(headers: Headers) -> str:

@@ -13,10 +13,11 @@ from twin_contracts.chat import OpenAIError, OpenAIErrorBody
 from twin_contracts.http import Problem
 from twin_platform.documents.errors import DocumentTooLarge
 from twin_platform.errors import PlatformError, TransientError
-from twin_rag_api.errors import ApiError, InvalidRequest
+from twin_rag_api.errors import ApiError, InvalidRequest, KeyRefused
 
 _OPENAI_PATHS = ("/v1/chat", "/v1/models")
 _RETRY_AFTER = {"Retry-After": "1"}
+_CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _BUG = "this is a bug of the server; its log has the details under this response's X-Request-Id"
 
 
@@ -36,6 +37,20 @@ def error_response(
     return Response(body.model_dump_json(), status, headers, media_type)
 
 
+def platform_error_response(path: str, error: Exception) -> Response:
+    """Return what the client is told of an error of the platform or of our own."""
+    match error:
+        case ApiError():
+            headers = _CHALLENGE if isinstance(error, KeyRefused) else None
+            return error_response(path, error.status, str(error), error.code, headers)
+        case DocumentTooLarge():
+            return error_response(path, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        case TransientError():
+            return error_response(path, HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; try again", headers=_RETRY_AFTER)
+        case _:
+            return error_response(path, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+
+
 def install_error_responses(app: FastAPI) -> None:
     """Make every error of the framework, of the platform and of our own leave in the right shape."""
     app.add_exception_handler(HTTPException, _on_http_error)
@@ -52,7 +67,7 @@ def _on_http_error(request: Request, error: Exception) -> Response:
         case HTTPStatus.METHOD_NOT_ALLOWED:
             detail = f"{request.url.path!r} does not take {request.method}; /docs says what it takes"
         case HTTPStatus.BAD_REQUEST:  # the framework's word for a body that is not text
-            return _response(request, InvalidRequest("body", "it cannot be read; send JSON in UTF-8"))
+            return _on_platform_error(request, InvalidRequest("body", "it cannot be read; send JSON in UTF-8"))
         case _:
             detail = http.detail
     return error_response(request.url.path, http.status_code, detail, headers=dict(http.headers or {}))
@@ -62,32 +77,19 @@ def _on_invalid(request: Request, error: Exception) -> Response:
     first = cast("RequestValidationError", error).errors()[0]
     kind, *path = first["loc"]
     if first["type"] == "json_invalid":
-        return _response(
+        return _on_platform_error(
             request, InvalidRequest("body", f"invalid JSON at character {path[0]}: {first['ctx']['error']}")
         )
     if kind == "body" and not path:
         why = "it must be a JSON object of valid Unicode, sent with the header 'Content-Type: application/json'"
-        return _response(request, InvalidRequest("body", why))
-    return _response(request, InvalidRequest(".".join(map(str, path)), first["msg"]))
+        return _on_platform_error(request, InvalidRequest("body", why))
+    return _on_platform_error(request, InvalidRequest(".".join(map(str, path)), first["msg"]))
 
 
 def _on_platform_error(request: Request, error: Exception) -> Response:
-    match error:
-        case ApiError():
-            return _response(request, error)
-        case DocumentTooLarge():
-            return error_response(request.url.path, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
-        case TransientError():
-            detail = f"{error}; try again"
-            return error_response(request.url.path, HTTPStatus.SERVICE_UNAVAILABLE, detail, headers=_RETRY_AFTER)
-        case _:
-            return error_response(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, str(error))
+    return platform_error_response(request.url.path, error)
 
 
 def _on_bug(request: Request, _error: Exception) -> Response:
     headers = {"X-Request-Id": request.state.request_id}  # this response is made outside the gate, which adds it
     return error_response(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, _BUG, headers=headers)
-
-
-def _response(request: Request, error: ApiError) -> Response:
-    return error_response(request.url.path, error.status, str(error), error.code)
