@@ -14,6 +14,8 @@ from contract.schema_compatibility import Json, Node, breaks
 from twin_contracts.base import Contract
 from twin_contracts.schemas import CONTRACTS, FOLDER, differences, exported, main, write
 
+FOREIGN = {"ChatRequest.ResponseFormat", "ChatRequest.JsonValue"}
+"""A client's own JSON Schema, which goes to the language model as it came."""
 EXAMPLES = sorted((FOLDER.parent / "examples").glob("*/*.json"))
 RELEASED = sorted((FOLDER / "released").glob("*.json"))
 
@@ -105,9 +107,9 @@ def test_nothing_was_removed_newly_required_or_narrowed_since_the_last_release(p
 
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_no_contract_has_a_field_of_any_shape(name: str) -> None:
-    shapeless = [path for path, node in nodes(json.loads(exported()[f"{name}.json"]), name) if not has_shape(node)]
+    shapeless = {path for path, node in nodes(json.loads(exported()[f"{name}.json"]), name) if not has_shape(node)}
 
-    assert shapeless == []
+    assert shapeless <= FOREIGN
 
 
 def has_shape(node: Node) -> bool:

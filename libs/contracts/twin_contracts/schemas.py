@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from twin_contracts.authors import AuthorList, Merged, MergeInput, OwnerInput
 from twin_contracts.base import Contract
-from twin_contracts.chat import ChatCompletion, ChatRequest, Model, ModelList, OpenAIError
+from twin_contracts.chat import ChatCompletion, ChatCompletionChunk, ChatRequest, Model, ModelList, OpenAIError
 from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
 from twin_contracts.documents import RAW_DOCUMENT, Raw
 from twin_contracts.embedding import EmbeddingSpec
@@ -42,6 +42,7 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     AdapterRelease,
     AuthorList,
     ChatCompletion,
+    ChatCompletionChunk,
     ChatRequest,
     ChunkPayload,
     CrawlJob,

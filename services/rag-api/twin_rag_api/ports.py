@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 
 from pydantic import JsonValue
 
-from twin_contracts.chat import Usage
+from twin_contracts.chat import FinishReason, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Piece:
     """A part of the reply: text, or at the end why it ended and what it cost. Reasoning is in no piece."""
 
     text: str = ""
-    finish_reason: Literal["stop", "length", "content_filter"] | None = None
+    finish_reason: FinishReason | None = None
     usage: Usage | None = None
 
 
