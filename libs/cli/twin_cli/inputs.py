@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from twin_cli.errors import InputUnreadable
-from twin_cli.titles import title_of
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import MAX_DOCUMENT_BYTES, DocumentType, TextFormat, document_id_of
 from twin_contracts.http import DocumentInput
+from twin_crawler.titles import title_of
 
 FORMATS = {
     ".md": TextFormat.MARKDOWN,

@@ -1,4 +1,4 @@
-"""What a file that is imported calls itself."""
+"""What a file calls itself."""
 
 import html
 import re

@@ -1,0 +1,294 @@
+"""The `git` program, kept from doing anything but fetching and reading: no hooks, no checkout, no other program.
+
+A repository is read as objects (`ls-tree`, `cat-file`), never checked out: nothing that it holds becomes a file, a
+link or a command of this machine.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from twin_crawler.address import Target
+from twin_crawler.errors import FetchFailed, FetchRefused, Reason
+
+CLONE_SECONDS = 300.0
+MAX_CLONE_BYTES = 500 * 1024 * 1024
+_POLL_SECONDS = 0.1
+_STOP_AFTER = 1_000_000
+"""Entries of a tree after which it is no repository that people work in; a few objects can describe billions."""
+_PINNING = (2, 37)
+"""Since this version git can be told the address to connect to."""
+_SETTINGS = (
+    "protocol.allow=never",
+    "http.followRedirects=false",  # where it leads was not checked
+    "http.lowSpeedLimit=1000",
+    "http.lowSpeedTime=30",
+    "credential.helper=",
+    "core.askPass=",
+    "core.hooksPath=/dev/null",
+    "core.fsmonitor=false",
+    "core.symlinks=false",
+    "core.bigFileThreshold=1m",  # larger objects are streamed, so that none of them fills the memory
+    "transfer.fsckObjects=true",
+    "submodule.recurse=false",
+    "gc.auto=0",
+    "pack.threads=1",
+    "safe.directory=*",  # reading objects runs nothing that another owner of the folder could have put there
+)
+_PASSING = re.compile(
+    r"could not resolve|timed? ?out|connection (reset|refused)|early EOF|operation too slow|\b(429|5\d\d)\b"
+    r"|failed to connect|hung up|unable to access.*SSL_",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a repository's tree; the path is as git has it."""
+
+    path: str
+    mode: str
+    object_id: str
+    size: int
+
+    @property
+    def is_file(self) -> bool:
+        """Return whether it is a regular file: not a symbolic link, not a submodule."""
+        return self.mode in {"100644", "100755"}
+
+
+class Git:
+    """Runs git with an environment of its own; nothing of the user's settings, credentials or proxies reaches it.
+
+    Args:
+        link: what messages call the repository.
+        folder: an empty folder that git may use.
+        protocol: the only way in which git may reach a repository; empty for none.
+        seconds: how long one command may take.
+        stop: asked while git works; true ends it.
+    """
+
+    def __init__(
+        self, link: str, folder: Path, protocol: str, seconds: float = CLONE_SECONDS, stop: Callable[[], bool] = bool
+    ) -> None:
+        program = shutil.which("git")
+        if program is None:
+            raise FetchFailed(link, "the program git is not installed here; install it (on Debian: apt install git)")
+        self._program, self._link, self._folder, self._seconds, self._stop = program, link, folder, seconds, stop
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(folder),
+            "LC_ALL": "C",
+            "GIT_CONFIG_NOSYSTEM": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_TERMINAL_PROMPT": "0",
+            "GIT_ALLOW_PROTOCOL": protocol or "none",
+            "GIT_PROTOCOL_FROM_USER": "0",
+            "GIT_NO_LAZY_FETCH": "1",
+            "GIT_NO_REPLACE_OBJECTS": "1",
+            "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_ALLOC_LIMIT": "256m",  # for one allocation: a delta can ask for any amount
+        }
+
+    def fetch(self, url: str, into: Path, target: Target | None, revision: str = "HEAD") -> None:
+        """Fetch one revision of `url`, without its history, into a new bare repository.
+
+        Args:
+            target: the checked addresses that the connection is made to; None for a file URL.
+
+        Raises:
+            FetchRefused: there is no such repository, it is too large, or it is not well-formed.
+            FetchFailed: it does not answer now.
+        """
+        pinned = () if target is None else (f"http.curloptResolve={self._pin(target)}",)
+        self._run(("init", "--quiet", "--bare", "--template=", str(into)))
+        options = ("--quiet", "--depth=1", "--no-tags", "--no-recurse-submodules", "--no-auto-maintenance")
+        self._run(("fetch", *options, "--", url, revision), pinned, repository=into)
+
+    def commit(self, repository: Path, revision: str) -> str:
+        """Return the full id of a revision's commit."""
+        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        with self._reading(arguments, repository) as process:
+            found = _output(process).read(200).decode("ascii", "replace").strip()
+        if not found:
+            raise FetchRefused(self._link, Reason.NO_TEXT, "the repository has no commit")
+        return found
+
+    def tree(self, repository: Path, commit: str) -> Iterator[Entry]:
+        """Yield every entry below a commit; of one that never ends, the first million."""
+        with self._reading(("ls-tree", "-r", "-z", "-l", commit), repository) as process:
+            for number, line in enumerate(_until_nul(_output(process))):
+                if number == _STOP_AFTER:
+                    process.kill()
+                    return
+                about, _, path = line.partition(b"\t")
+                mode, _, object_id, size = about.decode("ascii").split()
+                yield Entry(path.decode("utf-8", "replace"), mode, object_id, int(size) if size.isdigit() else 0)
+
+    def attributed(self, repository: Path, commit: str, paths: Sequence[str]) -> set[str]:
+        """Return the paths that the repository itself calls vendored or generated (`.gitattributes`)."""
+        index = {"GIT_INDEX_FILE": str(self._folder / "index")}
+        self._run(("read-tree", commit), repository=repository, more=index)
+        arguments = ("check-attr", "--cached", "-z", "--stdin", "linguist-vendored", "linguist-generated")
+        asked = self._folder / "paths"
+        asked.write_bytes(b"".join(path.encode() + b"\0" for path in paths))
+        with asked.open("rb") as given, self._reading(arguments, repository, given, index) as process:
+            answers = _output(process).read().split(b"\0")
+        triples = zip(answers[::3], answers[1::3], answers[2::3], strict=False)
+        return {path.decode("utf-8", "replace") for path, _, value in triples if value in {b"set", b"true"}}
+
+    def submodules(self, repository: Path, commit: str) -> dict[str, str]:
+        """Return path -> URL as the commit's `.gitmodules` says, neither of them checked."""
+        with self._reading(("config", "--blob", f"{commit}:.gitmodules", "-z", "--list"), repository) as process:
+            lines = [line.decode("utf-8", "replace").partition("\n") for line in _until_nul(_output(process))]
+        told: dict[tuple[str, str], str] = {}
+        for key, _, value in lines:
+            name, _, field = key.rpartition(".")
+            told[name, field] = value
+        return {
+            path: told[name, "url"] for (name, field), path in told.items() if field == "path" and (name, "url") in told
+        }
+
+    def contents(self, repository: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+        """Yield each entry with its content, in order."""
+        asked = self._folder / "objects"
+        asked.write_text("".join(f"{entry.object_id}\n" for entry in entries), "ascii")
+        with asked.open("rb") as given, self._reading(("cat-file", "--batch"), repository, given) as process:
+            output = _output(process)
+            for entry in entries:
+                size = output.readline().split()[-1]
+                if not size.isdigit():
+                    raise FetchRefused(self._link, Reason.NO_TEXT, f"the repository does not have {entry.path!r}")
+                yield entry, output.read(int(size))
+                output.read(1)
+
+    def _pin(self, target: Target) -> str:
+        version = subprocess.run([self._program, "version"], capture_output=True, check=True).stdout  # noqa: S603 - git itself
+        numbers = tuple(int(number) for number in re.findall(rb"\d+", version)[:2])
+        if numbers < _PINNING:
+            why = f"git {'.'.join(map(str, numbers))} cannot be held to a checked address; install git 2.37 or newer"
+            raise FetchFailed(self._link, why)
+        addresses = ",".join(f"[{address}]" if ":" in address else address for address in target.addresses)
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        return f"{host}:{target.port}:{addresses}"
+
+    def _command(self, arguments: Sequence[str], repository: Path | None, settings: Sequence[str] = ()) -> list[str]:
+        configured = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
+        where = [] if repository is None else ["-C", str(repository)]
+        return [self._program, *where, *configured, *arguments]
+
+    def _run(
+        self,
+        arguments: Sequence[str],
+        settings: Sequence[str] = (),
+        repository: Path | None = None,
+        more: dict[str, str] | None = None,
+    ) -> None:
+        """Run a command to its end, unless it takes too long or writes too much."""
+        said = self._folder / "said"
+        command = self._command(arguments, repository, settings)
+        with (
+            said.open("wb") as errors,
+            subprocess.Popen(  # noqa: S603 - arguments are a list, and what others wrote stands behind `--`
+                command,
+                env={**self._environment, **(more or {})},
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                self._watch(process)
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+        if process.returncode:
+            self._refuse(said.read_bytes()[-2000:].decode("utf-8", "replace"))
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + self._seconds
+        while True:
+            try:
+                process.wait(_POLL_SECONDS)
+            except subprocess.TimeoutExpired:
+                pass
+            else:
+                return
+            if self._stop():
+                raise FetchFailed(self._link, "the crawler is being stopped")
+            if time.monotonic() > deadline:
+                raise FetchRefused(self._link, Reason.TOO_SLOW, f"it takes longer than {self._seconds:,.0f} s")
+            if _bytes_below(self._folder) > MAX_CLONE_BYTES:
+                raise FetchRefused(self._link, Reason.TOO_LARGE, f"it has more than {MAX_CLONE_BYTES:,} bytes")
+
+    def _reading(
+        self,
+        arguments: Sequence[str],
+        repository: Path,
+        given: IO[bytes] | None = None,
+        more: dict[str, str] | None = None,
+    ) -> "_Reading":
+        return _Reading(
+            subprocess.Popen(  # noqa: S603 - the same
+                self._command(arguments, repository),
+                env={**self._environment, **(more or {})},
+                stdin=given or subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        )
+
+    def _refuse(self, said: str) -> None:
+        why = " ".join(said.split()).removeprefix("fatal: ") or "git gives no reason"
+        if _PASSING.search(why):
+            raise FetchFailed(self._link, why)
+        raise FetchRefused(self._link, Reason.STATUS, why)
+
+
+class _Reading:
+    """A git command whose output is read; it does not outlive the reading."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def __enter__(self) -> subprocess.Popen[bytes]:
+        return self._process
+
+    def __exit__(self, *exception: object) -> None:
+        self._process.kill()
+        _output(self._process).close()
+        self._process.wait()
+
+
+def _output(process: subprocess.Popen[bytes]) -> IO[bytes]:
+    if process.stdout is None:
+        message = "a command that is read has its output in a pipe"
+        raise RuntimeError(message)
+    return process.stdout
+
+
+def _until_nul(stream: IO[bytes]) -> Iterator[bytes]:
+    rest = b""
+    while block := stream.read(65536):
+        *lines, rest = (rest + block).split(b"\0")
+        yield from lines
+
+
+def _bytes_below(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += Path(parent, name).lstat().st_size
+            except OSError:  # git has just renamed it
+                continue
+    return total
