@@ -30,6 +30,7 @@ from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.open import open_event_log
 from twin_platform.log.port import EventLog
+from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock, SystemClock
@@ -84,7 +85,7 @@ def running_system(
             )
         )
         opened.callback(_shut_down, supervisor, logger)
-        owner = AuthorRef.of(settings.twin_owner)
+        first_owner = AuthorRef.of(settings.twin_owner)
         parts = Parts(
             documents=stores.documents,
             records=stores.records,
@@ -92,7 +93,7 @@ def running_system(
             embedder=stores.embedder,
             log=stores.log,
             clock=stores.clock,
-            default_author=lambda: owner,
+            default_author=lambda: owner_of(stores.records, otherwise=first_owner),
             components=supervisor.components,
             captured=lambda: is_captured(stores.documents, stores.records),
             seconds_to_searchable=lambda: stream.status.seconds_to_searchable,

@@ -40,7 +40,7 @@ class Settings(BaseSettings):
     twin_api_key: SecretStr | None = None
     """Key for `twin_url`."""
     twin_owner: str = Field(default_factory=_login, min_length=1, max_length=200)
-    """Whose texts these are where a document names no author."""
+    """Whose texts these are where a document names no author, until `twin author set` names somebody."""
     rag_api_host: str = "127.0.0.1"
     """Address that the HTTP API listens on."""
     rag_api_port: int = Field(default=8787, ge=0, le=65535)

@@ -52,4 +52,6 @@ class Merged(Contract):
     author: AuthorRef
     """Whose the documents are now."""
     moved: NonNegativeInt
-    """Documents of this call; one that takes up where an interrupted one stopped moves the rest."""
+    """Documents of this call."""
+    left: NonNegativeInt
+    """Documents that another call moves: one call ends in time."""

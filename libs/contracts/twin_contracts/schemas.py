@@ -29,6 +29,7 @@ from twin_contracts.http import (
 )
 from twin_contracts.records import ChunkPayload, DocumentRecord
 from twin_contracts.reemission import Reemission
+from twin_contracts.style import StyleCard
 from twin_contracts.training import (
     AdapterRelease,
     DatasetManifest,
@@ -70,6 +71,7 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     SearchRequest,
     SearchResult,
     SourcePage,
+    StyleCard,
     SystemStatus,
 )
 Parser: TypeAlias = TypeAdapter[Raw] | TypeAdapter[DocumentEvent | Purge] | TypeAdapter[Contract]

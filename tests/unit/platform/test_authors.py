@@ -15,6 +15,7 @@ from twin_platform.records.authors import (
     store_document,
 )
 
+ALL = 1000
 ADA, A_L, BOB = AuthorRef.of("Ada Lovelace"), AuthorRef.of("A. Lovelace"), AuthorRef.of("Bob")
 
 
@@ -78,7 +79,7 @@ def test_an_owner_who_was_merged_is_known_as_whom_they_became(
     if set_to is not None:
         set_owner(records, set_to)
 
-    merge_authors(documents, records, A_L, ADA)
+    merge_authors(documents, records, A_L, ADA, ALL)
 
     assert owner_of(records, otherwise=A_L) == ADA
 
@@ -90,7 +91,7 @@ def test_a_merge_moves_what_is_stored_and_what_arrives_later(
         store_document(documents, records, post(name, A_L))
     store_document(documents, records, post("d", BOB))
 
-    moved = merge_authors(documents, records, A_L, ADA)
+    moved = merge_authors(documents, records, A_L, ADA, ALL)
     store_document(documents, records, post("e", A_L))
 
     assert moved == 3
@@ -102,7 +103,7 @@ def test_a_document_that_arrives_again_under_the_old_spelling_changes_nothing(
     documents: InMemoryDocumentStore, records: InMemoryRecordStore
 ) -> None:
     store_document(documents, records, post("a", A_L))
-    merge_authors(documents, records, A_L, ADA)
+    merge_authors(documents, records, A_L, ADA, ALL)
 
     assert not store_document(documents, records, post("a", A_L)).changed
 
@@ -114,14 +115,25 @@ def test_a_merge_that_was_killed_is_finished_by_repeating_it(
         store_document(documents, records, post(name, A_L))
     documents.writes_left = 2
     with pytest.raises(Killed):
-        merge_authors(documents, records, A_L, ADA)
+        merge_authors(documents, records, A_L, ADA, ALL)
     store_document(documents, records, post("e", A_L))
     between = counts(documents)
 
-    moved = merge_authors(documents, records, A_L, ADA)
+    moved = merge_authors(documents, records, A_L, ADA, ALL)
 
     assert between == {"A. Lovelace": 2, "Ada Lovelace": 3}
     assert (moved, counts(documents)) == (2, {"Ada Lovelace": 5})
+
+
+def test_a_merge_in_steps_moves_each_document_once(
+    documents: InterruptedDocumentStore, records: InMemoryRecordStore
+) -> None:
+    for name in "abcde":
+        store_document(documents, records, post(name, A_L))
+
+    moved = [merge_authors(documents, records, A_L, ADA, limit=2) for _ in range(4)]
+
+    assert (moved, counts(documents)) == ([2, 2, 1, 0], {"Ada Lovelace": 5})
 
 
 def test_a_document_edited_or_deleted_during_a_merge_stays_as_it_was_left(
@@ -139,7 +151,7 @@ def test_a_document_edited_or_deleted_during_a_merge_stays_as_it_was_left(
 
     documents.interruption = somebody_else  # type: ignore[method-assign]  # once, between two writes of the merge
 
-    merge_authors(documents, records, A_L, ADA)
+    merge_authors(documents, records, A_L, ADA, ALL)
 
     assert counts(documents) == {"Ada Lovelace": 2}
     kept = documents.get(ids[1])
@@ -160,16 +172,16 @@ def test_a_document_that_arrives_while_a_merge_begins_is_moved_all_the_same(
 
 def merged_elsewhere(records: InMemoryRecordStore) -> None:
     """Merge in a process whose search for documents was over before this one's write."""
-    merge_authors(InMemoryDocumentStore(SettableClock()), records, A_L, ADA)
+    merge_authors(InMemoryDocumentStore(SettableClock()), records, A_L, ADA, ALL)
 
 
 def test_merged_the_other_way_round_a_spelling_is_itself_again(
     documents: InMemoryDocumentStore, records: InMemoryRecordStore
 ) -> None:
     store_document(documents, records, post("a", A_L))
-    merge_authors(documents, records, A_L, ADA)
+    merge_authors(documents, records, A_L, ADA, ALL)
 
-    merge_authors(documents, records, ADA, A_L)
+    merge_authors(documents, records, ADA, A_L, ALL)
 
     assert counts(documents) == {"A. Lovelace": 1}
     assert (known_as(records, A_L), known_as(records, ADA)) == (A_L, A_L)
@@ -178,7 +190,7 @@ def test_merged_the_other_way_round_a_spelling_is_itself_again(
 def test_a_spelling_of_a_spelling_is_known_as_the_last(
     documents: InMemoryDocumentStore, records: InMemoryRecordStore
 ) -> None:
-    merge_authors(documents, records, A_L, ADA)
-    merge_authors(documents, records, ADA, BOB)
+    merge_authors(documents, records, A_L, ADA, ALL)
+    merge_authors(documents, records, ADA, BOB, ALL)
 
     assert (known_as(records, A_L), spellings(records)) == (BOB, {A_L.id: BOB, ADA.id: BOB})

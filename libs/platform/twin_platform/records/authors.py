@@ -7,6 +7,7 @@ from twin_platform.records.port import Collection, RecordStore
 
 OWNER = Collection("owner", AuthorRef)
 _THE_OWNER = "owner"
+_PAGE = 100
 
 SPELLINGS = Collection("author-spellings", AuthorRef)
 """Author id that was merged -> into whom. What arrives under it is theirs."""
@@ -53,16 +54,18 @@ def store_document(documents: DocumentStore, records: RecordStore, document: Raw
     return Upserted(content_hash(renamed), changed=True)
 
 
-def merge_authors(documents: DocumentStore, records: RecordStore, source: AuthorRef, target: AuthorRef) -> int:
-    """Make everything of `source` `target`'s, now and later; return how many documents were moved.
+def merge_authors(
+    documents: DocumentStore, records: RecordStore, source: AuthorRef, target: AuthorRef, limit: int
+) -> int:
+    """Make what is `source`'s `target`'s, now and later; return how many documents were moved, at most `limit`.
 
-    The spelling is stored first: from then on nothing new arrives as `source`. Killed in between, it is finished by
-    repeating it. A document that somebody changes or deletes meanwhile stays as they left it.
+    The spelling is stored first: from then on nothing new arrives as `source`. What is left, after a kill, too, is
+    moved by repeating the call. A document that somebody changes or deletes meanwhile stays as they left it.
     """
     records.delete(SPELLINGS, target.id)
     records.put(SPELLINGS, source.id, target)
     moved, after = 0, None
-    while page := documents.find(author=source.id, after=after, limit=100):
+    while moved < limit and (page := documents.find(author=source.id, after=after, limit=min(_PAGE, limit - moved))):
         after = page[-1].id
         for document in page:
             moved += documents.replace(document.model_copy(update={"author": target}), content_hash(document))
