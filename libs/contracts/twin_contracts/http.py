@@ -18,11 +18,10 @@ class _Request(Contract):
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
 
-class DocumentInput(_Request):
-    """Body of `PUT /v1/documents/{id}`; the id is the URL's."""
+class DocumentOptions(_Request):
+    """What a client says about a document's text; the query parameters where the body is the text itself."""
 
     type: DocumentType = DocumentType.ARTICLE
-    text: Text = Field(validation_alias=AliasChoices("text", "content"))
     title: Annotated[Text, StringConstraints(max_length=1000)] | None = None
     subtitle: Annotated[Text, StringConstraints(max_length=2000)] | None = None
     author: Annotated[Text, StringConstraints(min_length=1, max_length=200)] | None = Field(
@@ -33,11 +32,17 @@ class DocumentInput(_Request):
         default=None, validation_alias=AliasChoices("url", "link")
     )
     platform: Annotated[Text, StringConstraints(min_length=1, max_length=100)] = "import"
-    format: TextFormat = TextFormat.MARKDOWN
     language: Annotated[Text, StringConstraints(max_length=40)] | None = None
     published_at: Instant | None = None
     repository: Annotated[Text, StringConstraints(max_length=1000)] | None = None
     path: Annotated[Text, StringConstraints(max_length=1000)] | None = None
+
+
+class DocumentInput(DocumentOptions):
+    """Body of `PUT /v1/documents/{id}`; the id is the URL's."""
+
+    text: Text = Field(validation_alias=AliasChoices("text", "content"))
+    format: TextFormat = TextFormat.MARKDOWN
 
 
 class DocumentState(StrEnum):

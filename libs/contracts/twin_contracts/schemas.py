@@ -19,6 +19,7 @@ from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.events import CHANGE_EVENT, DocumentEvent, EventHeaders, Purge
 from twin_contracts.http import (
     DocumentInput,
+    DocumentOptions,
     DocumentPage,
     DocumentStatus,
     Problem,
@@ -50,6 +51,7 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     CrawlRequest,
     DatasetManifest,
     DocumentInput,
+    DocumentOptions,
     DocumentPage,
     DocumentRecord,
     DocumentStatus,

@@ -28,8 +28,8 @@ class Access:
     authors: frozenset[AuthorId] | None
     """None: everything."""
 
-    def sees(self, author: AuthorId) -> bool:
-        """Return whether documents of this author exist for the key."""
+    def sees(self, author: AuthorId | None) -> bool:
+        """Return whether documents of this author exist for the key; None: nobody knows any more whose they are."""
         return self.authors is None or author in self.authors
 
     def narrow(self, filters: SearchFilters) -> SearchFilters | None:

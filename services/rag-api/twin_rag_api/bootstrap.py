@@ -7,6 +7,7 @@ from fastapi.security import HTTPBearer
 
 from twin_contracts.http import Problem
 from twin_rag_api.access import Keys
+from twin_rag_api.authors import AuthorRoutes
 from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.gate import Gate
@@ -37,7 +38,8 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     install_error_responses(app)
     retrieve = Retriever(parts.features, parts.embedder)
     app.include_router(SystemRoutes(parts).router())
-    app.include_router(DocumentRoutes(parts.documents, parts.features, parts.default_author).router())
+    app.include_router(DocumentRoutes(parts).router())
+    app.include_router(AuthorRoutes(parts).router())
     app.include_router(SearchRoutes(retrieve).router())
     app.include_router(ModelRoutes(parts.documents).router())
     app.include_router(ChatRoutes(parts).router())

@@ -1,7 +1,6 @@
 """Routes of documents: put, get, delete, list."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Annotated, Final, Literal
 
 from fastapi import APIRouter, Path, Query
@@ -9,21 +8,25 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from twin_contracts.base import AuthorId, DocumentId
-from twin_contracts.documents import AuthorRef, DocumentType
+from twin_contracts.documents import DocumentType, Raw
 from twin_contracts.http import (
     CLIENT_ID_PATTERN,
-    DocumentInput,
     DocumentPage,
     DocumentState,
     DocumentStatus,
 )
-from twin_platform.documents.port import DocumentStore
-from twin_platform.features.port import FeatureStore
+from twin_contracts.records import DocumentRecord
+from twin_platform.records.authors import known_as, store_document
+from twin_rag_api.access import Access, KeyAccess
+from twin_rag_api.document_body import BODY, GivenDocument
 from twin_rag_api.document_status import status_of
-from twin_rag_api.errors import DocumentUnknown
+from twin_rag_api.errors import AuthorNotOfKey, DocumentUnknown
+from twin_rag_api.parts import Parts
 from twin_rag_api.raw import raw_document, resolve
 
 _POLL_SECONDS: Final = 0.02
+_LOOK_SECONDS: Final = 1.0
+"""A waiting request reads the record often, and the document itself as seldom as this while the record stays."""
 
 GivenId = Annotated[
     str, Path(alias="id", pattern=CLIENT_ID_PATTERN, description="The document id, or the client's own id.")
@@ -31,32 +34,39 @@ GivenId = Annotated[
 
 
 class DocumentRoutes:
-    """A write is acknowledged once the store committed it; where it is on its way, its status says."""
+    """A write is acknowledged once the store committed it; where it is on its way, its status says.
 
-    def __init__(self, documents: DocumentStore, features: FeatureStore, owner: Callable[[], AuthorRef]) -> None:
-        self._documents = documents
-        self._features = features
-        self._owner = owner
+    What an author wrote whom the key is not bound to is not there, for any verb: 404.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._documents = parts.documents
+        self._features = parts.features
+        self._records = parts.records
+        self._owner = parts.default_author
 
     def router(self) -> APIRouter:
         """Return the routes below `/v1/documents`."""
         router = APIRouter(prefix="/v1/documents", tags=["documents"])
         router.add_api_route("", self.list, methods=["GET"])
-        router.add_api_route("/{id}", self.put, methods=["PUT"], status_code=202)
+        router.add_api_route("/{id}", self.put, methods=["PUT"], status_code=202, openapi_extra=BODY)
         router.add_api_route("/{id}", self.get, methods=["GET"])
         router.add_api_route("/{id}", self.delete, methods=["DELETE"], status_code=202)
         return router
 
-    def put(self, given_id: GivenId, given: DocumentInput, response: Response) -> DocumentStatus:
+    def put(self, given_id: GivenId, given: GivenDocument, access: KeyAccess, response: Response) -> DocumentStatus:
         """Store a document; the same content again changes nothing. `Location` is where its status can be asked."""
         document = raw_document(resolve(given_id), given, self._owner())
-        self._documents.upsert(document)
+        if access.authors is not None:
+            self._refuse_foreign(document, access.authors, access)
+        store_document(self._documents, self._records, document)
         response.headers["Location"] = f"/v1/documents/{document.id}"
-        return self._status(document.id)
+        return self._status(document.id, access)
 
     async def get(
         self,
         given_id: GivenId,
+        access: KeyAccess,
         wait: Annotated[Literal["indexed"] | None, Query()] = None,
         timeout: Annotated[float, Query(ge=0, le=60, description="Seconds to wait.")] = 5.0,  # noqa: ASYNC109 - the client's own
     ) -> DocumentStatus:
@@ -64,42 +74,75 @@ class DocumentRoutes:
         document_id = resolve(given_id)
         now = asyncio.get_running_loop().time
         deadline = now() + (timeout if wait else 0.0)
-        status = await run_in_threadpool(self._status, document_id)
-        while status.status is DocumentState.PENDING and now() < deadline:
-            await asyncio.sleep(_POLL_SECONDS)
-            status = await run_in_threadpool(self._status, document_id)
-        return status
+        while True:
+            # read before the status: a change that comes between the two is seen by the next look
+            record = await run_in_threadpool(self._record, document_id)
+            status = await run_in_threadpool(self._status, document_id, access)
+            if status.status is not DocumentState.PENDING or now() >= deadline:
+                return status
+            look_again = min(deadline, now() + _LOOK_SECONDS)
+            while now() < look_again and await run_in_threadpool(self._record, document_id) == record:  # noqa: ASYNC110 - another process may write it
+                await asyncio.sleep(_POLL_SECONDS)
 
-    def delete(self, given_id: GivenId, response: Response) -> DocumentStatus:
+    def delete(self, given_id: GivenId, access: KeyAccess, response: Response) -> DocumentStatus:
         """Delete a document. It is `pending` until its chunks are gone; then its status is 404."""
         document_id = resolve(given_id)
-        if not self._documents.delete(document_id):
+        stored = None if access.authors is None else self._documents.get(document_id)
+        if not access.sees(stored.author.id if stored else None) or not self._documents.delete(document_id):
             raise DocumentUnknown(document_id)
         response.headers["Location"] = f"/v1/documents/{document_id}"
-        record = self._features.records([document_id]).get(document_id)
         gone = DocumentStatus(document_id=document_id, status=DocumentState.DELETED)
-        return status_of(document_id, None, record) or gone
+        return status_of(document_id, None, self._record(document_id)) or gone
 
     def list(
         self,
+        access: KeyAccess,
         author: Annotated[AuthorId | None, Query()] = None,
         type: Annotated[DocumentType | None, Query()] = None,  # noqa: A002 - the contract's own field name
         cursor: Annotated[DocumentId | None, Query(description="`next` of the page before.")] = None,
         limit: Annotated[int, Query(ge=1, le=500)] = 100,
     ) -> DocumentPage:
         """Return one page of documents with their status, in id order."""
-        found = self._documents.find(author=author, type=type, after=cursor, limit=limit + 1)
+        found: list[Raw] = []
+        for one in _authors(author, access):
+            found += self._documents.find(author=one, type=type, after=cursor, limit=limit + 1)
+        found.sort(key=lambda document: document.id)
         page = found[:limit]
-        records = self._features.records([document.id for document in page])
+        records = self._features.records([document.id for document in page], with_text=False)
         states = (status_of(document.id, document, records.get(document.id)) for document in page)
         return DocumentPage(
             items=tuple(state for state in states if state is not None),
             next=page[-1].id if len(found) > limit else None,
         )
 
-    def _status(self, document_id: DocumentId) -> DocumentStatus:
-        record = self._features.records([document_id]).get(document_id)
-        status = status_of(document_id, self._documents.get(document_id), record)
-        if status is None:
+    def _refuse_foreign(self, document: Raw, authors: frozenset[AuthorId], access: Access) -> None:
+        """Refuse a name that is not the key's, and the id of a document that for the key is not there."""
+        if known_as(self._records, document.author).id not in authors:
+            raise AuthorNotOfKey(authors)
+        stored = self._documents.get(document.id)
+        if stored is not None and not access.sees(stored.author.id):
+            raise DocumentUnknown(document.id)
+
+    def _status(self, document_id: DocumentId, access: Access) -> DocumentStatus:
+        record = self._record(document_id)
+        stored = self._documents.get(document_id)
+        status = status_of(document_id, stored, record)
+        if status is None or not access.sees(_author_of(stored, record)):
             raise DocumentUnknown(document_id)
         return status
+
+    def _record(self, document_id: DocumentId) -> DocumentRecord | None:
+        return self._features.records([document_id], with_text=False).get(document_id)
+
+
+def _author_of(stored: Raw | None, record: DocumentRecord | None) -> AuthorId | None:
+    if stored is not None:
+        return stored.author.id
+    return record.metadata.author if record is not None and record.metadata is not None else None
+
+
+def _authors(asked: AuthorId | None, access: Access) -> list[AuthorId | None]:
+    """Return whose documents are listed; `[None]` is everybody's."""
+    if asked is not None:
+        return [asked] if access.sees(asked) else []
+    return [None] if access.authors is None else sorted(access.authors)

@@ -1,5 +1,6 @@
 """Errors of the REST API: each is one answer to the client, with its status and what to do instead."""
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 from twin_contracts.base import AuthorId, DocumentId
@@ -69,6 +70,24 @@ class TitleMissing(InvalidRequest):
         super().__init__("title", "an article needs one: give 'title', or a text with a first line")
 
 
+class AuthorNotOfKey(InvalidRequest):
+    """A document under a name that the key does not write for; whether anybody goes by it is not said."""
+
+    def __init__(self, authors: Iterable[AuthorId]) -> None:
+        self.authors = sorted(authors)
+        super().__init__("author", f"this key writes only for {', '.join(map(repr, self.authors))}; give one of these")
+
+
+class MediaTypeUnknown(ApiError):
+    """A body that is neither JSON nor text."""
+
+    status = 415
+
+    def __init__(self, given: str, known: Iterable[str]) -> None:
+        self.given = given
+        super().__init__(f"the header 'Content-Type: {given}' is none of these: {', '.join(known)}")
+
+
 class DocumentUnknown(ApiError):
     """No such document, or no longer."""
 
@@ -122,3 +141,12 @@ class ModelFailed(TransientError):
     def __init__(self, model: str, why: str) -> None:
         self.model, self.why = model, why
         super().__init__(f"the language model {model} {why}")
+
+
+class ModelNotChosen(PermanentError):
+    """A server of language models offers several, or none, and the settings name none."""
+
+    def __init__(self, host: str, served: list[str]) -> None:
+        self.host, self.served = host, served
+        offer = f"serves {', '.join(sorted(served))}" if served else "serves no model yet"
+        super().__init__(f"the language model server at {host} {offer}; set LLM_MODEL to the one to use")

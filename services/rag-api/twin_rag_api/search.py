@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 
 from twin_contracts.http import SearchHit, SearchRequest, SearchResult
+from twin_rag_api.access import KeyAccess
 from twin_rag_api.retrieve import Retriever
 
 
@@ -18,9 +19,10 @@ class SearchRoutes:
         router.add_api_route("/v1/search", self.search, methods=["POST"])
         return router
 
-    def search(self, request: SearchRequest) -> SearchResult:
+    def search(self, request: SearchRequest, access: KeyAccess) -> SearchResult:
         """Return the best chunks of documents in force."""
-        hits = self._retrieve(request.query, request.limit, request.filters)
+        filters = access.narrow(request.filters)
+        hits = [] if filters is None else self._retrieve(request.query, request.limit, filters)
         return SearchResult(
             hits=tuple(
                 SearchHit(

@@ -5,9 +5,11 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from twin_contracts.base import AuthorId
 from twin_contracts.http import Readiness, RecordCounts, SystemStatus
 from twin_contracts.records import RecordStatus
 from twin_platform.records.reemissions import open_reemissions
+from twin_rag_api.access import KeyAccess
 from twin_rag_api.parts import Parts
 
 _SERVING: Final = frozenset({"ready", "degraded"})
@@ -54,13 +56,16 @@ class SystemRoutes:
         response.status_code = 200 if readiness.ready else 503
         return readiness
 
-    def status(self) -> SystemStatus:
-        """Return what is stored, what is on its way, and the state of every component."""
+    def status(self, access: KeyAccess) -> SystemStatus:
+        """Return what is stored, what is on its way, and the state of every component.
+
+        A key that is bound to authors sees the counts of their documents; the lag is the whole system's.
+        """
         readiness = self._readiness()
         return SystemStatus(
             ready=readiness.ready,
             components=readiness.components,
-            counts=self._counts(),
+            counts=self._counts(access.authors),
             waiting=self._parts.log.waiting(),
             captured=self._parts.captured(),
             reemissions=len(open_reemissions(self._parts.records)),
@@ -72,13 +77,19 @@ class SystemRoutes:
         components = self._parts.components()
         return Readiness(ready=all(one.state in _SERVING for one in components), components=components)
 
-    def _counts(self) -> RecordCounts:
-        count = self._parts.features.count_records
+    def _counts(self, authors: frozenset[AuthorId] | None) -> RecordCounts:
+        features = self._parts.features
         return RecordCounts(
-            stored=self._parts.documents.count(),
-            indexed=count(RecordStatus.INDEXED),
-            rejected=count(RecordStatus.REJECTED),
-            parked=count(RecordStatus.PARKED),
-            deleted=count(RecordStatus.DELETED),
-            chunks=self._parts.features.count_chunks(),
+            stored=self._stored(authors),
+            indexed=features.count_records(RecordStatus.INDEXED, authors),
+            rejected=features.count_records(RecordStatus.REJECTED, authors),
+            parked=features.count_records(RecordStatus.PARKED, authors),
+            deleted=features.count_records(RecordStatus.DELETED, authors),
+            chunks=features.count_chunks(authors),
         )
+
+    def _stored(self, authors: frozenset[AuthorId] | None) -> int:
+        documents = self._parts.documents
+        if authors is None:
+            return documents.count()
+        return sum(count.documents for count in documents.authors() if count.author.id in authors)

@@ -378,6 +378,14 @@ class InventoryContract:
         assert everything == sorted(change.record.document_id for change in (*changes, deleted("gone", version(1))))
         assert [record.status for record in store.find_records(status=RecordStatus.DELETED)] == ["deleted"]
         assert sum(1 for _ in store.find_records(status=RecordStatus.INDEXED, author="grace")) == 300
+        assert store.count_records(RecordStatus.INDEXED, frozenset({"grace", "nobody"})) == 300
+        assert store.count_records(RecordStatus.INDEXED, frozenset()) == 0
+
+    def test_chunks_are_counted_by_author(self, store: FeatureStore) -> None:
+        grace = BLOG.model_copy(update={"author": "grace"})
+        store.apply([indexed("essay", version(1), ["a", "b"]), indexed("guest", version(1), ["c"], grace)])
+
+        assert (store.count_chunks(), store.count_chunks(frozenset({"grace"}))) == (3, 1)
 
     def test_a_record_without_its_text_is_otherwise_whole(self, store: FeatureStore) -> None:
         change = indexed("essay", version(1), ["a"])

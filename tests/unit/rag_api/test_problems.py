@@ -49,11 +49,12 @@ def test_a_body_that_makes_no_sense_says_what_to_do(api: Api, body: bytes, said:
     assert said in response.json()["detail"]
 
 
-def test_a_body_of_another_type_says_which_header_is_missing(api: Api) -> None:
-    response = api.client.put("/v1/documents/a", content=b'{"text": "a"}', headers={"Content-Type": "text/plain"})
+@pytest.mark.parametrize("header", [{"Content-Type": "application/x-www-form-urlencoded"}, {}])
+def test_a_body_of_another_type_says_which_ones_there_are(api: Api, header: dict[str, str]) -> None:
+    response = api.client.put("/v1/documents/a", content=b'{"text": "a"}', headers=header)
 
-    assert response.status_code == 422
-    assert "Content-Type: application/json" in response.json()["detail"]
+    assert response.status_code == 415
+    assert "application/json, text/markdown, text/plain, text/html" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(

@@ -120,14 +120,14 @@ class FeatureStore(Protocol):
     ) -> Iterator[DocumentRecord]:
         """Iterate over records in id order."""
 
-    def count_records(self, status: RecordStatus) -> int:
-        """Return how many records have this status."""
+    def count_records(self, status: RecordStatus, authors: frozenset[AuthorId] | None = None) -> int:
+        """Return how many records have this status, and one of these authors where some are given."""
 
     def chunks(self, document_id: DocumentId | None = None) -> Iterator[StoredChunk]:
         """Iterate over stored chunk points, of one document or all, in force or not."""
 
-    def count_chunks(self) -> int:
-        """Return how many chunk points are stored."""
+    def count_chunks(self, authors: frozenset[AuthorId] | None = None) -> int:
+        """Return how many chunk points are stored, by one of these authors where some are given."""
 
     def remove_chunks(self, ids: Sequence[str], up_to: Version) -> None:
         """Delete these chunk points unless they are newer than `up_to`. For the audit."""

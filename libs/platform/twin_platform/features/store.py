@@ -85,18 +85,18 @@ class PointFeatureStore:
             for point in page:
                 yield DocumentRecord.model_validate(point.payload)
 
-    def count_records(self, status: RecordStatus) -> int:
-        """Return how many records have this status."""
-        return self._engine.count(Alias.DOCUMENTS, _equal({"status": status}))
+    def count_records(self, status: RecordStatus, authors: frozenset[AuthorId] | None = None) -> int:
+        """Return how many records have this status, and one of these authors where some are given."""
+        return self._engine.count(Alias.DOCUMENTS, _equal({"status": status}) + _by(authors))
 
     def chunks(self, document_id: DocumentId | None = None) -> Iterator[StoredChunk]:
         """Iterate over stored chunk points, page by page."""
         for point in self._chunk_points(_equal({"document_id": document_id}), Select()):
             yield StoredChunk(point.id, ChunkPayload.model_validate(point.payload))
 
-    def count_chunks(self) -> int:
-        """Return how many chunk points are stored."""
-        return sum(self._engine.count(alias, ()) for alias in CHUNKS)
+    def count_chunks(self, authors: frozenset[AuthorId] | None = None) -> int:
+        """Return how many chunk points are stored, by one of these authors where some are given."""
+        return sum(self._engine.count(alias, _by(authors)) for alias in CHUNKS)
 
     def remove_chunks(self, ids: Sequence[str], up_to: Version) -> None:
         """Delete these chunk points unless they are newer than `up_to`."""
@@ -142,7 +142,7 @@ class PointFeatureStore:
             query.vector,
             query.text,
             _equal({"metadata.platform": query.platform, "document_id": query.document_id})
-            + (() if query.authors is None else (Among("metadata.author", tuple(sorted(query.authors))),))
+            + _by(query.authors)
             + (() if query.types is None else (Among("metadata.type", types),)),
             candidates=max(_FEWEST_CANDIDATES, _CANDIDATES_PER_HIT * limit),
             limit=limit,
@@ -184,6 +184,10 @@ def _of_document(document_id: DocumentId) -> Where:
 def _equal(values: Mapping[str, str | None]) -> Where:
     """Return the conjunction of what is given; None asks nothing."""
     return tuple(Among(field, (value,)) for field, value in values.items() if value is not None)
+
+
+def _by(authors: frozenset[AuthorId] | None) -> Where:
+    return () if authors is None else (Among("metadata.author", tuple(sorted(authors))),)
 
 
 def _hit(query: FeatureQuery, scored: Scored, payload: ChunkPayload) -> FeatureHit:
