@@ -5,22 +5,23 @@ from fastapi import APIRouter
 from twin_contracts.base import AuthorId
 from twin_contracts.chat import Model, ModelList
 from twin_platform.documents.port import DocumentStore
+from twin_rag_api.access import Access, KeyAccess
 from twin_rag_api.errors import ModelUnknown
 
 TWIN = "twin"
 _OWNED_BY = "llm-twin"
 
 
-def author_of_model(documents: DocumentStore, model: str) -> AuthorId | None:
+def author_of_model(documents: DocumentStore, model: str, access: Access) -> AuthorId | None:
     """Return whose model it is; None for `twin`, which is not bound to one author's documents.
 
     Raises:
-        ModelUnknown: the name is another one, or nothing by that author is stored.
+        ModelUnknown: the name is another one, nothing by that author is stored, or the key may not see it.
     """
     if model == TWIN:
         return None
     prefix, _, author = model.partition(":")
-    if prefix != TWIN or not documents.find(author=author, limit=1):
+    if prefix != TWIN or not access.sees(author) or not documents.find(author=author, limit=1):
         raise ModelUnknown(model)
     return author
 
@@ -38,12 +39,13 @@ class ModelRoutes:
         router.add_api_route("/{model}", self.get, methods=["GET"])
         return router
 
-    def list(self) -> ModelList:
-        """Return `twin` and one model per author."""
-        authors = (f"{TWIN}:{count.author.id}" for count in self._documents.authors())
+    def list(self, access: KeyAccess) -> ModelList:
+        """Return `twin` and one model per author that the key may see."""
+        found = (count.author.id for count in self._documents.authors())
+        authors = (f"{TWIN}:{author}" for author in found if access.sees(author))
         return ModelList(data=tuple(Model(id=name, owned_by=_OWNED_BY) for name in (TWIN, *authors)))
 
-    def get(self, model: str) -> Model:
+    def get(self, model: str, access: KeyAccess) -> Model:
         """Return one model."""
-        author_of_model(self._documents, model)
+        author_of_model(self._documents, model, access)
         return Model(id=model, owned_by=_OWNED_BY)
