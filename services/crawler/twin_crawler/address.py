@@ -138,6 +138,15 @@ class AddressPolicy:
         return addresses
 
 
+def normalised(url: str) -> str:
+    """Return the one spelling of a URL, by which a document is known: lower-case host, no default port, no fragment.
+
+    Raises:
+        FetchRefused: it is not well-formed, or neither http nor https.
+    """
+    return _unchecked(url).url
+
+
 def is_public(address: str) -> bool:
     """Return whether an address belongs to the public internet; IPv6 forms that carry an IPv4 address do not.
 

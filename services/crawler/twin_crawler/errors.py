@@ -48,6 +48,8 @@ class Reason(StrEnum):
     """Answers, but never comes to its end."""
     BLOCK_PAGE = "block page"
     """A login wall, a captcha or a request for JavaScript instead of the text."""
+    FEED = "feed"
+    """No feed, or one whose XML does harm to who reads it."""
     NO_TEXT = "no text"
     """Nothing that reads like a text."""
 

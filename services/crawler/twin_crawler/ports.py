@@ -91,7 +91,15 @@ class Note:
     text: str
 
 
-Item = Found | Raw | Refusal | Note
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A page that the link names answers 404 or 410."""
+
+    url: str
+    why: str
+
+
+Item = Found | Raw | Refusal | Gone | Note
 
 
 @dataclass(frozen=True, slots=True)
