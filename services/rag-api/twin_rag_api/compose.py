@@ -1,10 +1,13 @@
 """An answer in OpenAI's shape: text with marks, an annotation per mark, a citation per quote."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from twin_contracts.chat import Annotation, AssistantMessage, Citation, TwinAnswer, UrlCitation
-from twin_rag_api.answer import Answer, Quote
+from twin_contracts.records import ChunkPayload
+from twin_platform.features.port import FeatureHit
+from twin_rag_api.answer import Answer
 
 REFUSAL: Final = "Nothing in these texts answers that."
 
@@ -17,27 +20,27 @@ class Composed:
     twin: TwinAnswer
 
 
-def compose(answer: Answer, base_url: str) -> Composed:
+def compose(answer: Answer, base_url: str, skipped: Sequence[str] = ()) -> Composed:
     """Return the answer's text and citations; every annotation spans exactly its `[n]`, in code points."""
     if not answer.quotes:
-        refused = TwinAnswer(answered=False, confidence=answer.confidence)
+        refused = TwinAnswer(answered=False, skipped=tuple(skipped), confidence=answer.confidence)
         return Composed(AssistantMessage(content=REFUSAL), refused)
     content = ""
     annotations: list[Annotation] = []
     for number, quote in enumerate(answer.quotes, start=1):
         content += ("\n\n" if content else "") + quote.text + " "
         mark = f"[{number}]"
-        annotations.append(_annotation(quote, len(content), len(mark), base_url))
+        annotations.append(annotation(quote.passage.hit.payload, len(content), len(mark), base_url))
         content += mark
-    citations = tuple(_citation(number, quote) for number, quote in enumerate(answer.quotes, start=1))
-    return Composed(
-        AssistantMessage(content=content, annotations=tuple(annotations)),
-        TwinAnswer(answered=True, citations=citations, confidence=answer.confidence),
+    citations = tuple(
+        citation(number, quote.passage.hit, quote.text) for number, quote in enumerate(answer.quotes, start=1)
     )
+    twin = TwinAnswer(answered=True, citations=citations, skipped=tuple(skipped), confidence=answer.confidence)
+    return Composed(AssistantMessage(content=content, annotations=tuple(annotations)), twin)
 
 
-def _annotation(quote: Quote, start: int, length: int, base_url: str) -> Annotation:
-    payload = quote.passage.hit.payload
+def annotation(payload: ChunkPayload, start: int, length: int, base_url: str) -> Annotation:
+    """Return the annotation of a mark; a document without an address of its own is cited by ours."""
     own = f"{base_url.rstrip('/')}/v1/documents/{payload.document_id}"
     return Annotation(
         url_citation=UrlCitation(
@@ -49,14 +52,15 @@ def _annotation(quote: Quote, start: int, length: int, base_url: str) -> Annotat
     )
 
 
-def _citation(number: int, quote: Quote) -> Citation:
-    payload = quote.passage.hit.payload
+def citation(number: int, hit: FeatureHit, quote: str) -> Citation:
+    """Return the citation of a chunk, or of a sentence in it."""
+    payload = hit.payload
     return Citation(
         number=number,
         document_id=payload.document_id,
-        chunk_id=quote.passage.hit.id,
+        chunk_id=hit.id,
         title=payload.metadata.title,
         url=payload.metadata.url,
         heading_path=payload.heading_path,
-        quote=quote.text,
+        quote=quote,
     )

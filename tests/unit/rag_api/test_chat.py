@@ -160,7 +160,6 @@ def test_content_may_come_in_parts_and_unknown_openai_fields_are_ignored(api: Ap
     ("change", "said"),
     [
         ({"n": 2}, "n: "),
-        ({"stream": True}, "stream: "),
         ({"tool_choice": "required"}, "tool_choice: "),
         ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice: "),
         ({"messages": []}, "messages: "),
