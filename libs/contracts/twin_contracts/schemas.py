@@ -15,6 +15,7 @@ from twin_contracts.base import Contract
 from twin_contracts.chat import ChatCompletion, ChatCompletionChunk, ChatRequest, Model, ModelList, OpenAIError
 from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
 from twin_contracts.documents import RAW_DOCUMENT, Raw
+from twin_contracts.drafts import DraftRequest, DraftResult
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.events import CHANGE_EVENT, DocumentEvent, EventHeaders, Purge
 from twin_contracts.http import (
@@ -28,6 +29,7 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_contracts.live import DocumentNews
 from twin_contracts.records import ChunkPayload, DocumentRecord
 from twin_contracts.reemission import Reemission
 from twin_contracts.style import StyleCard
@@ -51,10 +53,13 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     CrawlRequest,
     DatasetManifest,
     DocumentInput,
+    DocumentNews,
     DocumentOptions,
     DocumentPage,
     DocumentRecord,
     DocumentStatus,
+    DraftRequest,
+    DraftResult,
     EmbeddingSpec,
     EvalReport,
     EventHeaders,

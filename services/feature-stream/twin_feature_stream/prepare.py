@@ -10,6 +10,7 @@ from twin_contracts.events import Cause, Version
 from twin_contracts.records import (
     ChunkPayload,
     DocumentRecord,
+    Metadata,
     RecordStatus,
     Stage,
     chunk_id_of,
@@ -66,6 +67,7 @@ def prepare(state: State, known: DocumentRecord | None, registry: HandlerRegistr
         pipeline=pipeline,
         revision=revision_of(state.content_hash, pipeline),
         status=RecordStatus.INDEXED,
+        metadata=_whose(state.document),
     )
     if _stays_parked(base, known, state.cause) and known is not None:
         return Prepared(known.model_copy(update={"version": state.version}))
@@ -91,6 +93,12 @@ def _stays_parked(base: DocumentRecord, known: DocumentRecord | None, cause: Cau
         and known.revision == base.revision
         and cause is not Cause.REPLAY
     )
+
+
+def _whose(document: Raw) -> Metadata:
+    """Return what the record of a refused document says of it, too: who may be told."""
+    author = document.author
+    return Metadata(type=document.type, author=author.id, author_name=author.name, platform=document.source.platform)
 
 
 def _refused(base: DocumentRecord, status: RecordStatus, stage: Stage, reason: str) -> DocumentRecord:

@@ -1,6 +1,7 @@
 """Port: the two snapshots. The record is the truth; every search checks its hits against the records."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -11,6 +12,7 @@ from twin_contracts.base import AuthorId, Digest, DocumentId
 from twin_contracts.documents import DocumentType
 from twin_contracts.events import Version
 from twin_contracts.records import ChunkPayload, DocumentRecord, RecordStatus
+from twin_platform.features.news import Listener
 
 Vector = NDArray[np.float32]
 """Shape (dimension,), unit length."""
@@ -101,6 +103,9 @@ class FeatureStore(Protocol):
         Raises:
             FeaturesUnavailable: transient; repeat the whole epoch.
         """
+
+    def listen(self) -> AbstractContextManager[Listener]:
+        """Return a context in which a listener hears what this process applies."""
 
     def vectors_of(self, document_id: DocumentId) -> Mapping[Digest, Vector]:
         """Return text hash -> vector of every stored chunk of the document, in force or not."""

@@ -1,6 +1,7 @@
 """The feature store over any point engine: what readers may see of what the epochs wrote."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Self
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from twin_contracts.base import AuthorId, Digest, DocumentId
 from twin_contracts.documents import DocumentType
 from twin_contracts.events import Version
+from twin_contracts.live import DocumentNews
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_contracts.records import ChunkPayload, DocumentRecord, RecordStatus
 from twin_platform.features.engine import (
@@ -27,7 +29,8 @@ from twin_platform.features.engine import (
     alias_of,
 )
 from twin_platform.features.epoch import apply_epoch, scroll_pages
-from twin_platform.features.port import FeatureChange, FeatureHit, FeatureQuery, StoredChunk, Vector
+from twin_platform.features.news import Listener, News
+from twin_platform.features.port import ApplyDocument, FeatureChange, FeatureHit, FeatureQuery, StoredChunk, Vector
 
 _PAGE = 256
 _WIDER = 4
@@ -43,10 +46,19 @@ class PointFeatureStore:
     def __init__(self, engine: PointEngine, partitions: int = DEFAULT_PARTITIONS) -> None:
         self._engine = engine
         self._partitions = partitions
+        self._news = News()
 
     def apply(self, changes: Sequence[FeatureChange]) -> None:
-        """Apply one epoch in the order of `epoch.py`."""
+        """Apply one epoch in the order of `epoch.py`, then tell who listens."""
+        records = [change.record for change in changes if isinstance(change, ApplyDocument)]
+        gone = [record.document_id for record in records if record.status is RecordStatus.DELETED]
+        before = self.records(gone, with_text=False) if gone and self._news.wanted else {}
         apply_epoch(self._engine, changes, self._partitions)
+        self._news.tell(DocumentNews.of(record, before.get(record.document_id)) for record in records)
+
+    def listen(self) -> AbstractContextManager[Listener]:
+        """Return a context in which a listener hears what this store applies."""
+        return self._news.listen()
 
     def vectors_of(self, document_id: DocumentId) -> Mapping[Digest, Vector]:
         """Return text hash -> vector of every stored chunk of the document."""
