@@ -7,8 +7,9 @@ from bytewax.dataflow import Dataflow
 from bytewax.errors import BytewaxRuntimeError
 from bytewax.testing import run_main
 
+from twin_feature_stream.ahead import Epoch
 from twin_feature_stream.errors import Failure
-from twin_feature_stream.process import Process
+from twin_feature_stream.process import Computed
 from twin_feature_stream.sink import FeatureSink
 from twin_feature_stream.source import LogSource
 from twin_platform.errors import PlatformError
@@ -17,11 +18,19 @@ EPOCH = timedelta(0)
 """An epoch is one poll of the source: committed at once, so an idle flow adds no wait to a document's way."""
 
 
-def build_dataflow(source: LogSource, process: Process, sink: FeatureSink) -> Dataflow:
+def build_dataflow(source: LogSource, failure: Failure, sink: FeatureSink) -> Dataflow:
     """Return the dataflow. No operator of it holds an item beyond its epoch: acknowledging relies on that."""
+
+    def computed(epochs: list[Epoch]) -> list[Computed]:
+        try:
+            return [epoch.computed.result() for epoch in epochs]
+        except PlatformError as error:
+            failure.hand_over(error)
+            return []
+
     flow = Dataflow("feature-stream")
-    works = op.input("log", flow, source)
-    changes = op.flat_map_batch("process", works, process)
+    epochs = op.input("log", flow, source)
+    changes = op.flat_map_batch("process", epochs, computed)
     keyed = op.key_on("one-commit", changes, lambda _: "features")
     op.output("features", keyed, sink)
     return flow

@@ -1,4 +1,8 @@
-"""One batch of deliveries to feature changes: decode, newest per document, clean, chunk, reuse or embed."""
+"""One batch of deliveries to feature changes, in two stages: decode, clean and chunk; then reuse or embed.
+
+The stages share nothing but the batch that goes from one to the other, so that the next batch is in the first while
+this one is in the second.
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -11,11 +15,9 @@ from twin_contracts.queues import Queue
 from twin_contracts.records import DocumentRecord
 from twin_feature_stream.budget import ByteBudget
 from twin_feature_stream.decode import Decoder, DocumentEvent, redeem
-from twin_feature_stream.errors import Failure
 from twin_feature_stream.prepare import Prepared, PreparedChunk, State, prepare
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.documents.port import DocumentStore
-from twin_platform.errors import PlatformError
 from twin_platform.features.port import (
     ApplyDocument,
     ApplyPurge,
@@ -40,10 +42,40 @@ class Work:
     slice_bytes: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """The next chunks of a document that takes several epochs; the last slice brings the record."""
+
+    chunks: list[PreparedChunk]
+    vectors: Mapping[Digest, Vector]
+    """Those that the store held when the document's first slice was prepared."""
+    document: Prepared | None
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An epoch between its two stages: everything about it but the vectors."""
+
+    changes: list[FeatureChange]
+    """What needs no vector."""
+    documents: list[Prepared]
+    slices: list[Slice]
+    finished: list[Delivery]
+    """Deliveries of which nothing is left once this epoch is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """An epoch ready to be committed."""
+
+    changes: list[FeatureChange]
+    """In any order but purges last."""
+    committed_at: list[datetime]
+    """When the store committed the live documents that this epoch makes searchable."""
+
+
 @dataclass
 class _Sliced:
-    """A document that takes several epochs."""
-
     prepared: Prepared
     vectors: Mapping[Digest, Vector]
     done: int = 0
@@ -51,10 +83,10 @@ class _Sliced:
 
 @dataclass
 class Process:
-    """The flow's one computing step. Everything it writes is in the changes it returns, in any order but purges last.
+    """The flow's computing. A batch is whole documents, or one slice alone.
 
-    It keeps what is left of a sliced document between epochs; a crash forgets that, and the document begins again
-    with the vectors it has stored so far. A batch is whole documents, or one slice alone.
+    Between epochs it keeps what is left of a sliced document; a crash forgets that, and the document begins again with
+    the vectors it has stored so far.
     """
 
     registry: HandlerRegistry
@@ -63,26 +95,12 @@ class Process:
     decoder: Decoder
     budget: ByteBudget
     clock: Clock
-    failure: Failure
     stop: Callable[[], bool]
-    committing: list[datetime] = field(default_factory=list)
-    """Commit times of the live documents that the coming commit makes searchable."""
     _sliced: dict[tuple[Queue, Position], _Sliced] = field(default_factory=dict)
 
-    def __call__(self, batch: list[Work]) -> list[FeatureChange]:
-        """Return the changes of one epoch; none after an error, which is handed over and ends the flow."""
-        try:
-            return self._process(batch)
-        except PlatformError as error:
-            self.failure.hand_over(error)
-            return []
-
-    def unfinished(self, delivery: Delivery) -> bool:
-        """Return whether more of this delivery's document is left for the next epoch."""
-        return (delivery.queue, delivery.position) in self._sliced
-
-    def _process(self, batch: list[Work]) -> list[FeatureChange]:
-        fresh = [work for work in batch if _key(work) not in self._sliced]
+    def prepare(self, works: list[Work]) -> Batch:
+        """Decode, drop what is older than its record, clean and chunk. Called for one epoch after the other."""
+        fresh = [work for work in works if _key(work) not in self._sliced]
         changes, events = self._decode(fresh)
         sliced = {work.delivery.headers.document_id: work for work in fresh if work.slice_bytes is not None}
         whole: list[Prepared] = []
@@ -93,11 +111,23 @@ class Process:
             else:
                 vectors = self.features.vectors_of(prepared.record.document_id)
                 self._sliced[_key(work)] = _Sliced(prepared, vectors)
-        changes += self._embed_whole(whole)
-        for work in batch:
-            if _key(work) in self._sliced:
-                changes.append(self._embed_slice(work))
-        return changes
+        slices = [self._slice(work) for work in works if _key(work) in self._sliced]
+        finished = [work.delivery for work in works if _key(work) not in self._sliced]
+        return Batch(changes, whole, slices, finished)
+
+    def embed(self, batch: Batch) -> Computed:
+        """Give every chunk its vector: the one that its document's present chunks hold, else a new one."""
+        changes = batch.changes + self._embed_whole(batch.documents)
+        for part in batch.slices:
+            vectors = self._embed([chunk for chunk in part.chunks if chunk.payload.text_hash not in part.vectors])
+            embedded = _embedded(part.chunks, vectors, part.vectors)
+            changes.append(ApplyDocument(part.document.record, embedded) if part.document else ApplySlice(embedded))
+        documents = [*batch.documents, *(part.document for part in batch.slices if part.document)]
+        return Computed(changes, [document.committed_at for document in documents if document.committed_at])
+
+    def unfinished(self, delivery: Delivery) -> bool:
+        """Return whether a slice of this delivery's document is left for another epoch."""
+        return (delivery.queue, delivery.position) in self._sliced
 
     def _decode(self, batch: Iterable[Work]) -> tuple[list[FeatureChange], list[DocumentEvent]]:
         changes: list[FeatureChange] = []
@@ -143,30 +173,27 @@ class Process:
         }
         fresh = self._embed(list(missing.values()))
         return [
-            self._apply(document, _embedded(document.chunks, fresh, known.get(document.record.document_id, {})))
+            ApplyDocument(
+                document.record, _embedded(document.chunks, fresh, known.get(document.record.document_id, {}))
+            )
             for document in documents
         ]
 
-    def _embed_slice(self, work: Work) -> FeatureChange:
+    def _slice(self, work: Work) -> Slice:
+        """Cut off the next chunks that together have `slice_bytes` of text to embed."""
         sliced = self._sliced[_key(work)]
         chunks, slice_bytes = sliced.prepared.chunks, work.slice_bytes or 1
-        end, size, missing = sliced.done, 0, []
-        while end < len(chunks) and end - sliced.done < SLICE_CHUNKS and size < slice_bytes:
+        begin = end = sliced.done
+        size = 0
+        while end < len(chunks) and end - begin < SLICE_CHUNKS and size < slice_bytes:
             if chunks[end].payload.text_hash not in sliced.vectors:
-                missing.append(chunks[end])
                 size += len(chunks[end].embedded_text.encode())
             end += 1
-        embedded = _embedded(chunks[sliced.done : end], self._embed(missing), sliced.vectors)
         sliced.done = end
         if end < len(chunks):
-            return ApplySlice(embedded)
+            return Slice(chunks[begin:end], sliced.vectors, None)
         del self._sliced[_key(work)]
-        return self._apply(sliced.prepared, embedded)
-
-    def _apply(self, document: Prepared, chunks: tuple[EmbeddedChunk, ...]) -> ApplyDocument:
-        if document.committed_at is not None:
-            self.committing.append(document.committed_at)
-        return ApplyDocument(document.record, chunks)
+        return Slice(chunks[begin:end], sliced.vectors, sliced.prepared)
 
     def _embed(self, chunks: list[PreparedChunk]) -> dict[Digest, Vector]:
         """Embed chunks of any documents together, each type by its own handler."""

@@ -4,50 +4,51 @@ from dataclasses import dataclass
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
-from twin_feature_stream.process import Process
+from twin_feature_stream.errors import Failure
+from twin_feature_stream.process import Computed
 from twin_feature_stream.status import FlowStatus
 from twin_platform.errors import PlatformError
-from twin_platform.features.port import FeatureChange, FeatureStore
+from twin_platform.features.port import FeatureStore
 from twin_platform.telemetry.clock import Clock
 
 
 @dataclass
-class FeaturePartition(StatefulSinkPartition[FeatureChange, None]):
+class FeaturePartition(StatefulSinkPartition[Computed, None]):
     """Buffers an epoch's changes and applies them together at its end."""
 
     features: FeatureStore
-    process: Process
+    failure: Failure
     status: FlowStatus
     clock: Clock
 
     def __post_init__(self) -> None:
         """Begin with an empty epoch."""
-        self._changes: list[FeatureChange] = []
+        self._epoch: list[Computed] = []
 
-    def write_batch(self, items: list[FeatureChange]) -> None:
+    def write_batch(self, items: list[Computed]) -> None:
         """Keep for the epoch's end."""
-        self._changes += items
+        self._epoch += items
 
     def snapshot(self) -> None:
         """Commit the epoch; an error is handed over, and nothing of the epoch is acknowledged."""
-        changes, self._changes = self._changes, []
-        if not changes or self.process.failure.error:
+        epoch, self._epoch = self._epoch, []
+        changes = [change for computed in epoch for change in computed.changes]
+        if not changes or self.failure.error:
             return
         try:
             self.features.apply(changes)
         except PlatformError as error:
-            self.process.failure.hand_over(error)
+            self.failure.hand_over(error)
             return
-        self.status.committed(self.process.committing, self.clock.now())
-        self.process.committing.clear()
+        self.status.committed([moment for computed in epoch for moment in computed.committed_at], self.clock.now())
 
 
 @dataclass
-class FeatureSink(FixedPartitionedSink[FeatureChange, None]):
+class FeatureSink(FixedPartitionedSink[Computed, None]):
     """The feature store as one sink partition, so that an epoch is one commit."""
 
     features: FeatureStore
-    process: Process
+    failure: Failure
     status: FlowStatus
     clock: Clock
 
@@ -57,4 +58,4 @@ class FeatureSink(FixedPartitionedSink[FeatureChange, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> FeaturePartition:  # noqa: ARG002 - Bytewax's signature
         """Return the committing partition."""
-        return FeaturePartition(self.features, self.process, self.status, self.clock)
+        return FeaturePartition(self.features, self.failure, self.status, self.clock)

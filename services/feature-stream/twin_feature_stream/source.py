@@ -1,6 +1,6 @@
 """Bytewax source over the event log: one batch an epoch, live before refill, acknowledged after the commit."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,9 @@ from threading import Event as Flag
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from twin_contracts.queues import Lane, Queue
+from twin_feature_stream.ahead import Ahead, Epoch
 from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.errors import Failure
 from twin_feature_stream.process import Process, Work
 from twin_platform.errors import PlatformError
 from twin_platform.features.port import FeatureStore
@@ -21,6 +23,8 @@ REFILL_TURN = 10
 """One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
 FLUSH_SHARE = 0.03
 """Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
+EPOCHS_AHEAD = 2
+"""Epochs that are computed and not committed; a live event waits for no more than these."""
 POLL = timedelta(milliseconds=5)
 
 
@@ -41,7 +45,10 @@ class Handout:
     _sliced: dict[Queue, Delivery] = field(default_factory=dict)
 
     def next(self) -> list[Work]:
-        """Return the next epoch's work; empty where none waits."""
+        """Return the next epoch's work; empty where none waits. The epoch before it must be prepared."""
+        self._sliced = {
+            queue: delivery for queue, delivery in self._sliced.items() if self.process.unfinished(delivery)
+        }
         self._turn += 1
         lanes = (Lane.REFILL, Lane.LIVE) if self._turn % REFILL_TURN == 0 else (Lane.LIVE, Lane.REFILL)
         for lane in lanes:
@@ -49,13 +56,6 @@ class Handout:
             if works:
                 return works
         return []
-
-    def finished(self) -> list[Delivery]:
-        """Return the sliced deliveries whose last slice was committed, once."""
-        done = [delivery for delivery in self._sliced.values() if not self.process.unfinished(delivery)]
-        for delivery in done:
-            del self._sliced[delivery.queue]
-        return done
 
     def _of_lane(self, lane: Lane, queues: list[Queue]) -> list[Work]:
         """Return the lane's next work; one of its documents at a time is in slices, which take every other turn."""
@@ -92,87 +92,106 @@ class Handout:
         return [Work(delivery, self.budget.bytes)]
 
 
-class LogPartition(StatefulSourcePartition[Work, None]):
+@dataclass
+class LogPartition(StatefulSourcePartition[Epoch, None]):
     """The flow's one source partition: every queue of this process.
 
     Bytewax polls a partition in epoch E+1 only after the sink has finished E, and calls `snapshot` at each epoch's
-    end. So what one poll handed out is committed at the next, and is acknowledged once it is flushed.
+    end. So what one poll handed out is committed at the next, and is acknowledged once it is flushed. Each poll also
+    submits the epoch after the one that it hands out, so that computing never waits for a commit.
     """
 
-    def __init__(
-        self, handout: Handout, features: FeatureStore, clock: Clock, stop: Flag, flush_seconds: float
-    ) -> None:
-        self._handout, self._features, self._clock, self._stop = handout, features, clock, stop
-        self._flush_seconds = flush_seconds
-        self._emitted: list[Work] = []
-        self._committed: dict[Queue, Position] = {}
-        self._began = clock.monotonic()
-        self._flush_at = self._began
-        self._idle = False
+    handout: Handout
+    ahead: Ahead
+    failure: Failure
+    features: FeatureStore
+    clock: Clock
+    stop: Flag
+    flush_seconds: float
 
-    def next_batch(self) -> list[Work]:
+    def __post_init__(self) -> None:
+        """Begin with nothing handed out."""
+        self._submitted: deque[Epoch] = deque()
+        self._emitted: Epoch | None = None
+        self._committed: dict[Queue, Position] = {}
+        self._began = self.clock.monotonic()
+        self._flush_at = self._began
+
+    def next_batch(self) -> list[Epoch]:
         """Acknowledge what is committed and flushed, then hand out one epoch's work; end after a stop or an error."""
         try:
             return self._next_batch()
         except PlatformError as error:
-            self._handout.process.failure.hand_over(error)
+            self.failure.hand_over(error)
             raise StopIteration from error
 
-    def _next_batch(self) -> list[Work]:
-        if self._handout.process.failure.error:
+    def _next_batch(self) -> list[Epoch]:
+        if self.failure.error:
             raise StopIteration
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         self._commit(now)
-        stopping = self._stop.is_set()
+        stopping = self.stop.is_set()
         if self._committed and (stopping or now >= self._flush_at):
             self._flush()
         if stopping:
             raise StopIteration
-        self._emitted = self._handout.next()
-        self._idle = not self._emitted
-        self._began = self._clock.monotonic()
-        return self._emitted
+        self._began = self.clock.monotonic()
+        self._submit()
+        self._emitted = self._submitted.popleft() if self._submitted else None
+        return [self._emitted] if self._emitted else []
+
+    def _submit(self) -> None:
+        """Have two epochs on their way: the one to be handed out now, and one behind it."""
+        while len(self._submitted) < EPOCHS_AHEAD:
+            if self._submitted:
+                self._submitted[-1].prepared.result()  # whether it leaves something of a sliced document
+            works = self.handout.next()
+            if not works:
+                return
+            self._submitted.append(self.ahead.submit(works))
 
     def next_awake(self) -> datetime | None:
         """Return at once while there is work, every few milliseconds while there is none."""
-        return datetime.now(UTC) + POLL if self._idle else None
+        return None if self._emitted else datetime.now(UTC) + POLL
 
     def snapshot(self) -> None:
         """Mark the epoch's end; there is no state to keep, the log keeps what was not acknowledged."""
 
     def close(self) -> None:
         """Give back what was not acknowledged. Never acknowledges: this also runs while unwinding from an error."""
-        self._handout.consumer.close()
+        self.handout.consumer.close()
 
     def _flush(self) -> None:
         """Make what is committed durable and acknowledge it; the next time is set so that this stays a small share."""
-        began = self._clock.monotonic()
-        self._features.flush()
+        began = self.clock.monotonic()
+        self.features.flush()
         for queue, position in self._committed.items():
-            self._handout.consumer.acknowledge(queue, position)
+            self.handout.consumer.acknowledge(queue, position)
         self._committed.clear()
-        now = self._clock.monotonic()
-        self._flush_at = now + max(self._flush_seconds, (now - began) / FLUSH_SHARE)
+        now = self.clock.monotonic()
+        self._flush_at = now + max(self.flush_seconds, (now - began) / FLUSH_SHARE)
 
     def _commit(self, now: float) -> None:
         """Count the previous epoch's work as committed: this is its first poll after the sink finished it."""
-        if not self._emitted:
+        if self._emitted is None:
             return
-        size = sum(min(work.delivery.cost, work.slice_bytes or work.delivery.cost) for work in self._emitted)
-        self._handout.budget.spent(size, now - self._began)
-        whole = [work.delivery for work in self._emitted if work.slice_bytes is None]
-        for delivery in [*whole, *self._handout.finished()]:
+        works = self._emitted.works
+        size = sum(min(work.delivery.cost, work.slice_bytes or work.delivery.cost) for work in works)
+        self.handout.budget.spent(size, now - self._began)
+        for delivery in self._emitted.prepared.result().finished:
             self._committed[delivery.queue] = delivery.position
-        self._emitted = []
+        self._emitted = None
 
 
 @dataclass
-class LogSource(FixedPartitionedSource[Work, None]):
+class LogSource(FixedPartitionedSource[Epoch, None]):
     """The log's queues of this flow as one Bytewax partition; why one: docs/decisions/0003-one-source-partition.md."""
 
     log: EventLog
     queues: Sequence[Queue]
     process: Process
+    ahead: Ahead
+    failure: Failure
     features: FeatureStore
     clock: Clock
     stop: Flag
@@ -190,4 +209,4 @@ class LogSource(FixedPartitionedSource[Work, None]):
             QueueMissing: cdc has not declared them yet.
         """
         handout = Handout(self.log.consume(self.queues), self.queues, self.process.budget, self.process)
-        return LogPartition(handout, self.features, self.clock, self.stop, self.flush_seconds)
+        return LogPartition(handout, self.ahead, self.failure, self.features, self.clock, self.stop, self.flush_seconds)

@@ -5,6 +5,7 @@ from threading import Event as Flag
 from typing import Literal
 
 from twin_contracts.queues import Lane, Queue
+from twin_feature_stream.ahead import Ahead
 from twin_feature_stream.budget import ByteBudget
 from twin_feature_stream.decode import Decoder
 from twin_feature_stream.errors import Failure
@@ -79,12 +80,15 @@ class FeatureStream:
             decoder=Decoder(self.records, self.clock),
             budget=ByteBudget(),
             clock=self.clock,
-            failure=Failure(),
             stop=stop.is_set,
         )
-        source = LogSource(self.log, self.queues(), process, self.features, self.clock, stop, self.flush_seconds)
-        sink = FeatureSink(self.features, process, self.status, self.clock)
-        run_dataflow(build_dataflow(source, process, sink), process.failure)
+        failure = Failure()
+        sink = FeatureSink(self.features, failure, self.status, self.clock)
+        with Ahead(process) as ahead:
+            source = LogSource(
+                self.log, self.queues(), process, ahead, failure, self.features, self.clock, stop, self.flush_seconds
+            )
+            run_dataflow(build_dataflow(source, failure, sink), failure)
 
     def _ask_if_empty(self) -> None:
         """An empty feature store is new or was lost; either way the documents must come again."""
