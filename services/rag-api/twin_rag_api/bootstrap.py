@@ -10,6 +10,7 @@ from twin_rag_api.access import Keys
 from twin_rag_api.authors import AuthorRoutes
 from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.documents import DocumentRoutes
+from twin_rag_api.drafts import DraftRoutes
 from twin_rag_api.gate import Gate
 from twin_rag_api.models import ModelRoutes
 from twin_rag_api.parts import Parts
@@ -43,4 +44,5 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(SearchRoutes(retrieve).router())
     app.include_router(ModelRoutes(parts.documents).router())
     app.include_router(ChatRoutes(parts).router())
+    app.include_router(DraftRoutes(parts).router())
     return app

@@ -1,7 +1,6 @@
 """Route of chat completions in OpenAI's shape, in one piece or streamed."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Final
 from uuid import uuid4
 
@@ -14,18 +13,16 @@ from twin_contracts.http import SearchFilters
 from twin_rag_api.access import Access, KeyAccess
 from twin_rag_api.answer import Answerer
 from twin_rag_api.errors import InvalidRequest
+from twin_rag_api.gone import GONE, unless_gone
 from twin_rag_api.models import author_of_model
 from twin_rag_api.parts import Parts
 from twin_rag_api.ports import PromptMessage
 from twin_rag_api.prompt import Asked, room_for_passages
-from twin_rag_api.respond import Reply, Responder
+from twin_rag_api.respond import Responder
 from twin_rag_api.retrieve import Retriever
 from twin_rag_api.stream import events, kept_alive
 
 _STREAMED: Final = {"text/event-stream": {"schema": {"type": "string", "description": "`data: ChatCompletionChunk`"}}}
-_LOOK_SECONDS: Final = 0.5
-_GONE: Final = 499
-"""What nobody reads: the client has closed the connection."""
 
 
 class ChatRoutes:
@@ -61,9 +58,9 @@ class ChatRoutes:
             stream = events(head, self._respond.stream(asked), with_usage=with_usage)
             headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
             return StreamingResponse(kept_alive(stream), media_type="text/event-stream", headers=headers)
-        reply = await _unless_gone(http, self._respond.whole(asked))
+        reply = await unless_gone(http, self._respond.whole(asked))
         if reply is None:
-            return Response(status_code=_GONE)
+            return Response(status_code=GONE)
         choice = Choice(message=reply.composed.message, finish_reason=reply.finish_reason)
         return ChatCompletion(
             id=head.id,
@@ -110,16 +107,3 @@ def _refuse_what_is_not_there(request: ChatRequest) -> None:
 
 def _prompt_message(turn: ChatMessage) -> PromptMessage:
     return PromptMessage("user" if turn.role == "user" else "assistant", turn.plain)
-
-
-async def _unless_gone(http: Request, answering: Coroutine[None, None, Reply]) -> Reply | None:
-    """Return the answer, or None once the client has closed the connection: then the model's call ends, too."""
-    task = asyncio.create_task(answering)
-    try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=_LOOK_SECONDS)
-            if not task.done() and await http.is_disconnected():
-                return None
-        return task.result()
-    finally:
-        task.cancel()

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from math import sqrt
 from typing import Final
@@ -63,6 +64,10 @@ class _Texts:
         """Return up to two sentences that show the habit."""
         return _two_of(one.text for one in self.sentences if shows(one))
 
+    def examples_with(self, words: AbstractSet[str]) -> tuple[str, ...]:
+        """Return up to two sentences with one of these words."""
+        return self.examples(lambda one: not words.isdisjoint(one.words))
+
     def per_thousand(self, count: int) -> float:
         return round(1000 * count / self.words, 1)
 
@@ -92,7 +97,12 @@ def style_card(author: AuthorRef, texts: Iterable[str]) -> StyleCard:
     measured = _Texts(documents, sentences, used.total())
     if measured.words < MIN_WORDS:
         raise TooLittleText(author.name, measured.words, MIN_WORDS)
-    habits = [_sentence_length(measured), _paragraph_length(measured), _openers(measured)]
+    blocks = [(one.text, len(one.sentences)) for document in documents for one in document]
+    habits = [
+        _lengths(HabitName.SENTENCES, "words", [(one.text, len(one.words)) for one in sentences]),
+        _lengths(HabitName.PARAGRAPHS, "sentences", blocks),
+        _openers(measured),
+    ]
     habits += [_mark(measured, name, mark) for name, mark in _MARKS] + [_long_words(measured)]
     if sum(used[word] for word in FUNCTION_WORDS) >= ENGLISH_SHARE * measured.words:
         habits += [_person(measured, used), *_word_choice(measured, used), *_contractions(measured)]
@@ -101,24 +111,13 @@ def style_card(author: AuthorRef, texts: Iterable[str]) -> StyleCard:
     return StyleCard(author=author, documents=len(documents), words=measured.words, habits=tuple(habits))
 
 
-def _sentence_length(texts: _Texts) -> Habit:
-    low, middle, high = _quarters([len(one.words) for one in texts.sentences])
+def _lengths(name: HabitName, unit: str, counted: Sequence[tuple[str, int]]) -> Habit:
+    low, middle, high = _quarters([count for _, count in counted])
     return Habit(
-        name=HabitName.SENTENCES,
-        says=f"{middle} words in the middle, half of all between {low} and {high}",
+        name=name,
+        says=f"{unit}: median {middle}, half of all between {low} and {high}",
         figures=_figures({"median": middle, "lower quarter": low, "upper quarter": high}),
-        examples=texts.examples(lambda one: len(one.words) == middle),
-    )
-
-
-def _paragraph_length(texts: _Texts) -> Habit:
-    paragraphs = [paragraph for document in texts.documents for paragraph in document]
-    low, middle, high = _quarters([len(one.sentences) for one in paragraphs])
-    return Habit(
-        name=HabitName.PARAGRAPHS,
-        says=f"{_count(middle, 'sentence')} in the middle, half of all between {low} and {high}",
-        figures=_figures({"median": middle, "lower quarter": low, "upper quarter": high}),
-        examples=_two_of(one.text for one in paragraphs if len(one.sentences) == middle),
+        examples=_two_of(text for text, count in counted if count == middle),
     )
 
 
@@ -161,7 +160,7 @@ def _person(texts: _Texts, used: Mapping[str, int]) -> Habit:
         name=HabitName.PERSON,
         says=", ".join(f"“{name}” {rate:g}" for name, rate in rates.items()) + " in 1,000 words, with their forms",
         figures=_figures(rates),
-        examples=texts.examples(lambda one: not most.isdisjoint(one.words)),
+        examples=texts.examples_with(most),
     )
 
 
@@ -179,9 +178,12 @@ def _word_choice(texts: _Texts, used: Mapping[str, int]) -> Iterator[Habit]:
     for name, found in ((HabitName.FAVOURITES, favourite[:_LISTED]), (HabitName.AVOIDED, avoided[:_LISTED])):
         if found:
             told = ", ".join(f"“{word}” {_times(ratios[word])}" for word in found)
-            shown = texts.examples(lambda one, found=found: not set(found).isdisjoint(one.words))
-            figures = _figures({word: ratios[word] for word in found})
-            yield Habit(name=name, says=f"{told} as often as in other prose", figures=figures, examples=shown)
+            yield Habit(
+                name=name,
+                says=f"{told} as often as in other prose",
+                figures=_figures({word: ratios[word] for word in found}),
+                examples=texts.examples_with(set(found)),
+            )
 
 
 def _contractions(texts: _Texts) -> Iterator[Habit]:
@@ -227,7 +229,3 @@ def _figures(values: Mapping[str, float]) -> tuple[Figure, ...]:
 
 def _times(ratio: float) -> str:
     return f"{ratio:.{0 if ratio >= 10 else 1}f}×"  # noqa: PLR2004 - digits to read, no rule
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
