@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from pydantic import ConfigDict, Field, NonNegativeInt, StringConstraints
 
-from twin_contracts.base import Contract, DocumentId, Instant, Text
+from twin_contracts.base import AuthorId, Contract, DocumentId, Instant, Text
 from twin_contracts.documents import AuthorRef
 
 MAX_LINKS = 100
@@ -85,6 +85,8 @@ class LinkOutcome(Contract):
     refusals: Annotated[tuple[Refusal, ...], Field(max_length=MAX_LISTED)] = ()
     documents: Annotated[tuple[DocumentId, ...], Field(max_length=MAX_LISTED)] = ()
     """What was stored, the first thousand: whose status can be asked."""
+    tries: NonNegativeInt = 0
+    """How often a crawler died while it worked on it."""
     note: Text | None = None
     """What who asked should know besides."""
     reason: Text | None = None
@@ -105,6 +107,8 @@ class CrawlJob(Contract):
     state: CrawlState = CrawlState.WAITING
     kind: LinkKind = LinkKind.AUTO
     author: AuthorRef | None = None
+    authors: tuple[AuthorId, ...] | None = None
+    """Whose documents may be replaced or deleted: the authors of the key that asked; None: anybody's."""
     links: Annotated[tuple[LinkOutcome, ...], Field(min_length=1, max_length=MAX_LINKS)]
     requested_at: Instant
     started_at: Instant | None = None
@@ -112,12 +116,15 @@ class CrawlJob(Contract):
     claim: Claim | None = None
 
     @classmethod
-    def new(cls, request: CrawlRequest, requested_at: Instant) -> "CrawlJob":
+    def new(
+        cls, request: CrawlRequest, requested_at: Instant, authors: tuple[AuthorId, ...] | None = None
+    ) -> "CrawlJob":
         """Return a waiting job under a new id; a link that is named twice is one link."""
         return cls(
             id=str(uuid4()),
             kind=request.kind,
             author=AuthorRef.of(request.author) if request.author else None,
+            authors=authors,
             links=tuple(LinkOutcome(link=link) for link in dict.fromkeys(request.links)),
             requested_at=requested_at,
         )

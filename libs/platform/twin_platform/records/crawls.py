@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from twin_contracts.base import DocumentId, uuid_of
+from twin_contracts.base import AuthorId, DocumentId, uuid_of
 from twin_contracts.crawl import CrawledSource, CrawlJob, CrawlRequest, CrawlState
 from twin_platform.records.port import Collection, RecordStore, Stored
 from twin_platform.telemetry.clock import Clock
@@ -25,9 +25,15 @@ def source_key(url: str) -> DocumentId:
     return uuid_of("source", url)
 
 
-def ask_crawl(records: RecordStore, clock: Clock, request: CrawlRequest) -> CrawlJob:
-    """Ask a crawler to read links. Returns the job as stored."""
-    job = CrawlJob.new(request, clock.now())
+def ask_crawl(
+    records: RecordStore, clock: Clock, request: CrawlRequest, authors: tuple[AuthorId, ...] | None = None
+) -> CrawlJob:
+    """Ask a crawler to read links. Returns the job as stored.
+
+    Args:
+        authors: whose documents it may replace or delete; None for anybody's.
+    """
+    job = CrawlJob.new(request, clock.now(), authors)
     records.put(CRAWLS, job.id, job)
     return job
 

@@ -76,7 +76,8 @@ def crawl_local(repository: Path, place: Place) -> Generator[Item, None, None]:
 
 def documents_of(files: Files, repository: Path, commit: str, url: str, place: Place) -> Generator[Item, None, None]:
     """Yield what a commit of an opened repository holds; it was fetched from `url`."""
-    yield Found(LinkKind.GIT, expected=files.choose(repository, url, commit), etag=commit, whole=True)
+    expected = files.choose(repository, url, commit)
+    yield Found(LinkKind.GIT, expected, etag=commit, whole=files.whole)
     for read in files.read():
         yield read if isinstance(read, Refusal) else document_of(place, *read)
     if files.left_out:

@@ -12,12 +12,13 @@ from twin_contracts.crawl import Refusal
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawCode, Source, TextFormat, document_id_of
 from twin_crawler.crawlers.git_command import Entry, Git
 from twin_crawler.crawlers.source_files import LeftOut, by_content, by_name, is_markdown, is_vendored, language_of
-from twin_crawler.errors import CrawlError
+from twin_crawler.errors import CrawlError, FetchRefused, Reason
 from twin_crawler.titles import title_of
 
 MAX_FILES = 20_000
 MAX_TEXT_BYTES = 256 * 1024 * 1024
 MAX_SUBMODULES = 20
+_BY_RULE = frozenset({Reason.SCHEME, Reason.URL, Reason.CREDENTIALS, Reason.ADDRESS})
 _PER_READ = 500
 """Files whose contents one git process reads."""
 
@@ -64,6 +65,8 @@ class Files:
     folder: Path
     enter: Callable[[str, str, Path], None]
     left_out: Counter[LeftOut] = field(default_factory=Counter)
+    whole: bool = True
+    """Whether nothing is missing but what is never read."""
     _chosen: list[tuple[Path, str, Entry]] = field(default_factory=list)
     _refused: list[Refusal] = field(default_factory=list)
     _bytes: int = 0
@@ -130,3 +133,4 @@ class Files:
                 self.choose(inside, where, self.git.commit(inside, module.object_id), f"{path}/")
             except CrawlError as error:
                 self._refused.append(Refusal(what=f"submodule {path}", reason=str(error)))
+                self.whole &= isinstance(error, FetchRefused) and error.reason in _BY_RULE
