@@ -46,6 +46,16 @@ class MergeInput(Contract):
     target: AuthorName
 
 
+class Forgotten(Contract):
+    """What `DELETE /v1/authors/{id}` did; repeated until it is 404 it says when all is gone."""
+
+    author: AuthorId
+    deleted: NonNegativeInt
+    """Documents of this call."""
+    remaining: NonNegativeInt
+    """Documents that can still be found, their deletion being on its way to the snapshots."""
+
+
 class Merged(Contract):
     """What a merge did."""
 

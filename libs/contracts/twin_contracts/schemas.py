@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 
 from pydantic import TypeAdapter
 
-from twin_contracts.authors import AuthorList, Merged, MergeInput, OwnerInput
+from twin_contracts.authors import AuthorList, Forgotten, Merged, MergeInput, OwnerInput
 from twin_contracts.base import Contract
 from twin_contracts.chat import ChatCompletion, ChatCompletionChunk, ChatRequest, Model, ModelList, OpenAIError
 from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
@@ -64,6 +64,7 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     EvalReport,
     EventHeaders,
     Feedback,
+    Forgotten,
     InstructSample,
     MergeInput,
     Merged,

@@ -5,14 +5,16 @@ from importlib.metadata import version
 from fastapi import Depends, FastAPI
 from fastapi.security import HTTPBearer
 
-from twin_contracts.http import Problem
 from twin_rag_api.access import Keys
 from twin_rag_api.authors import AuthorRoutes
 from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.drafts import DraftRoutes
+from twin_rag_api.events import EventRoutes
+from twin_rag_api.forget import ForgetRoutes
 from twin_rag_api.gate import Gate
 from twin_rag_api.models import ModelRoutes
+from twin_rag_api.openapi import Api
 from twin_rag_api.parts import Parts
 from twin_rag_api.problems import install_error_responses
 from twin_rag_api.retrieve import Retriever
@@ -25,22 +27,24 @@ __all__ = ["Parts", "build_api"]
 def build_api(parts: Parts, key: str) -> FastAPI:
     """Return the API; every route but the open ones wants `key`, or one of `twin keys`.
 
-    It owns no resource, so it needs no shutdown.
+    It owns no resource, so it needs no shutdown; `app.state.stopping` set to True ends the streams of events.
     """
-    app = FastAPI(
+    app = Api(
         title="LLM Twin",
         version=version("llm-twin-rag-api"),
         redoc_url=None,
-        responses={422: {"model": Problem, "description": "The request makes no sense; `detail` says why."}},
         # the gate checks the key; this tells readers of /docs about it
         dependencies=[Depends(HTTPBearer(auto_error=False))],
     )
-    app.add_middleware(Gate, keys=Keys(key, parts.records, parts.clock))
+    app.add_middleware(Gate, keys=Keys(key, parts.records, parts.clock), metrics=parts.metrics)
+    app.state.stopping = False
     install_error_responses(app)
     retrieve = Retriever(parts.features, parts.embedder)
     app.include_router(SystemRoutes(parts).router())
     app.include_router(DocumentRoutes(parts).router())
     app.include_router(AuthorRoutes(parts).router())
+    app.include_router(ForgetRoutes(parts).router())
+    app.include_router(EventRoutes(parts).router())
     app.include_router(SearchRoutes(retrieve).router())
     app.include_router(ModelRoutes(parts.documents).router())
     app.include_router(ChatRoutes(parts).router())

@@ -1,6 +1,7 @@
-"""What every request passes first: its id, the key, the limit of its body."""
+"""What every request passes first: its id, the key, the limit of its body; and where its response is counted."""
 
 import re
+from functools import partial
 from typing import Final
 from uuid import uuid4
 
@@ -11,12 +12,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from twin_platform.errors import PlatformError
 from twin_rag_api.access import Access, Keys
 from twin_rag_api.errors import BodyTooLarge, KeyRefused
+from twin_rag_api.metrics import NO_ROUTE, Metrics
 from twin_rag_api.problems import platform_error_response
 
 MAX_BODY_BYTES: Final = 9 * 1024 * 1024
 """Above the largest document by what JSON needs around it."""
 
-OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json"})
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"})
 """What may be asked without a key: that somebody is there, and how to ask on."""
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,100}")
@@ -28,9 +30,10 @@ class Gate:
     Every response carries `X-Request-Id`: the client's own where it sent a usable one.
     """
 
-    def __init__(self, app: ASGIApp, keys: Keys) -> None:
+    def __init__(self, app: ASGIApp, keys: Keys, metrics: Metrics) -> None:
         self._app = app
         self._keys = keys
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
@@ -41,14 +44,19 @@ class Gate:
         request_id = _request_id(headers)
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
+        began = self._keys.clock.monotonic()
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
+                route = getattr(scope.get("route"), "path", NO_ROUTE)
+                seconds = self._keys.clock.monotonic() - began
+                self._metrics.responded(route, message["status"], seconds)
             await send(message)
 
         try:
             if scope["path"] not in OPEN_PATHS:
+                state["renew"] = partial(self._access, headers)  # for who stays longer than a key may live
                 state["access"] = await self._access(headers)
             _refuse_large(headers)
         except PlatformError as error:

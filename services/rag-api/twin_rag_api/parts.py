@@ -1,7 +1,7 @@
 """What the API is made of: stores that are open, and what the process around it knows."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import ComponentStatus
@@ -11,6 +11,7 @@ from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
+from twin_rag_api.metrics import Metrics
 from twin_rag_api.ports import LanguageModel
 
 
@@ -34,3 +35,5 @@ class Parts:
     """Commit to searchable of the last live change; None before the first."""
     model: LanguageModel | None = None
     """Writes answers and drafts; None where none is configured."""
+    metrics: Metrics = field(default_factory=Metrics)
+    """What `/metrics` shows."""

@@ -1,7 +1,7 @@
 """Errors as responses: OpenAI's shape under its paths, RFC 9457 problems everywhere else."""
 
 from http import HTTPStatus
-from typing import cast
+from typing import Final, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -13,12 +13,18 @@ from twin_contracts.chat import OpenAIError, OpenAIErrorBody
 from twin_contracts.http import Problem
 from twin_platform.documents.errors import DocumentTooLarge
 from twin_platform.errors import PlatformError, TransientError
-from twin_rag_api.errors import ApiError, InvalidRequest, KeyRefused
+from twin_rag_api.errors import ApiError, InvalidRequest, KeyRefused, ModelFailed
 
+PROBLEM_TYPE: Final = "application/problem+json"
 _OPENAI_PATHS = ("/v1/chat", "/v1/models")
 _RETRY_AFTER = {"Retry-After": "1"}
 _CHALLENGE = {"WWW-Authenticate": "Bearer"}
 _BUG = "this is a bug of the server; its log has the details under this response's X-Request-Id"
+
+
+def has_openai_shape(path: str) -> bool:
+    """Return whether clients of this path expect OpenAI's errors."""
+    return path.startswith(_OPENAI_PATHS)
 
 
 def error_response(
@@ -27,13 +33,13 @@ def error_response(
     """Return an error in the shape that clients of `path` expect."""
     detail = detail.encode("utf-8", "backslashreplace").decode()  # a refused body may be quoted with what made it bad
     body: OpenAIError | Problem
-    if path.startswith(_OPENAI_PATHS):
+    if has_openai_shape(path):
         status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
         kind = "server_error" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
         body, media_type = OpenAIError(error=OpenAIErrorBody(message=detail, type=kind, code=code)), "application/json"
     else:
         body = Problem(title=HTTPStatus(status).phrase, status=status, detail=detail, instance=path)
-        media_type = "application/problem+json"
+        media_type = PROBLEM_TYPE
     return Response(body.model_dump_json(), status, headers, media_type)
 
 
@@ -45,6 +51,8 @@ def platform_error_response(path: str, error: Exception) -> Response:
             return error_response(path, error.status, str(error), error.code, headers)
         case DocumentTooLarge():
             return error_response(path, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error))
+        case ModelFailed():
+            return error_response(path, HTTPStatus.BAD_GATEWAY, f"{error}; try again")
         case TransientError():
             return error_response(path, HTTPStatus.SERVICE_UNAVAILABLE, f"{error}; try again", headers=_RETRY_AFTER)
         case _:

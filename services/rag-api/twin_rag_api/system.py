@@ -10,6 +10,7 @@ from twin_contracts.http import Readiness, RecordCounts, SystemStatus
 from twin_contracts.records import RecordStatus
 from twin_platform.records.reemissions import open_reemissions
 from twin_rag_api.access import KeyAccess
+from twin_rag_api.metrics import CONTENT_TYPE
 from twin_rag_api.parts import Parts
 
 _SERVING: Final = frozenset({"ready", "degraded"})
@@ -24,6 +25,7 @@ _WELCOME: Final = {
     "search": "/v1/search",
     "chat": "/v1/chat/completions",
     "models": "/v1/models",
+    "events": "/v1/events",
 }
 
 
@@ -34,12 +36,14 @@ class SystemRoutes:
         self._parts = parts
 
     def router(self) -> APIRouter:
-        """Return `/`, the two probes and `/v1/status`."""
+        """Return `/`, the two probes, `/v1/status` and `/metrics`."""
         router = APIRouter(tags=["system"])
         router.add_api_route("/", self.welcome, methods=["GET"])
         router.add_api_route("/healthz", self.healthy, methods=["GET"])
         router.add_api_route("/readyz", self.ready, methods=["GET"], responses={503: {"model": Readiness}})
         router.add_api_route("/v1/status", self.status, methods=["GET"])
+        text = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
+        router.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=Response, responses=text)
         return router
 
     def welcome(self) -> dict[str, str]:
@@ -55,6 +59,10 @@ class SystemRoutes:
         readiness = self._readiness()
         response.status_code = 200 if readiness.ready else 503
         return readiness
+
+    def metrics(self) -> Response:
+        """Return the API's metrics in Prometheus's text format."""
+        return Response(self._parts.metrics.text(), media_type=CONTENT_TYPE)
 
     def status(self, access: KeyAccess) -> SystemStatus:
         """Return what is stored, what is on its way, and the state of every component.

@@ -1,0 +1,72 @@
+"""The OpenAPI document: what FastAPI derives from the routes, and every error with its model and media type."""
+
+from http import HTTPStatus
+from typing import Any, Final  # Any: an OpenAPI document as FastAPI gives it
+
+from fastapi import FastAPI
+from pydantic.json_schema import models_json_schema
+
+from twin_contracts.chat import OpenAIError
+from twin_contracts.http import DocumentInput, Problem
+from twin_rag_api.gate import OPEN_PATHS
+from twin_rag_api.problems import PROBLEM_TYPE, has_openai_shape
+
+_REFERENCE: Final = "#/components/schemas/{model}"
+_WITH_KEY: Final = {
+    HTTPStatus.UNAUTHORIZED: "There is no valid key in the header `Authorization`.",
+    HTTPStatus.NOT_FOUND: "There is none, or the key does not see it.",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "A bug of the server.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Something behind the API does not answer now; try again.",
+}
+_WITH_BODY: Final = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a type that is not taken here.",
+}
+_INVALID: Final = "The request makes no sense; the error says why."
+
+
+class Api(FastAPI):
+    """An application whose OpenAPI document is complete."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, made at the first call."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            _, shared = models_json_schema(
+                [(DocumentInput, "validation"), (Problem, "serialization"), (OpenAIError, "serialization")],
+                ref_template=_REFERENCE,
+            )
+            document["components"]["schemas"] = shared["$defs"] | document["components"]["schemas"]
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    _complete(path, operation)
+        return self.openapi_schema or {}
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    declared = {code: responses.pop(code)["description"] for code in [*responses] if _is_our_error(responses[code])}
+    errors = {str(code.value): said for code, said in _errors_of(path, operation).items()} | declared
+    if has_openai_shape(path):
+        errors.pop(str(HTTPStatus.UNPROCESSABLE_ENTITY.value), None)
+        content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model=OpenAIError.__name__)}}}
+    else:
+        content = {PROBLEM_TYPE: {"schema": {"$ref": _REFERENCE.format(model=Problem.__name__)}}}
+    responses.update({code: {"description": said, "content": content} for code, said in sorted(errors.items())})
+    if path in OPEN_PATHS:
+        operation.pop("security", None)
+
+
+def _errors_of(path: str, operation: dict[str, Any]) -> dict[HTTPStatus, str]:
+    errors = {} if path in OPEN_PATHS else dict(_WITH_KEY)
+    if "requestBody" in operation:
+        errors |= _WITH_BODY
+    if "requestBody" in operation or "parameters" in operation:
+        invalid = HTTPStatus.BAD_REQUEST if has_openai_shape(path) else HTTPStatus.UNPROCESSABLE_ENTITY
+        errors[invalid] = _INVALID
+    return errors
+
+
+def _is_our_error(response: dict[str, Any]) -> bool:
+    schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+    return schema.get("$ref", "").rpartition("/")[2] in {Problem.__name__, "HTTPValidationError"}
