@@ -1,5 +1,7 @@
 """The REST API over stores in memory; a test plays the flow by calling `index`."""
 
+from dataclasses import replace
+
 from starlette.testclient import TestClient
 
 from fakes.clock import SettableClock
@@ -23,6 +25,7 @@ from twin_contracts.records import (
 )
 from twin_platform.features.port import ApplyDocument, EmbeddedChunk
 from twin_rag_api.bootstrap import Parts, build_api
+from twin_rag_api.ports import LanguageModel
 
 KEY = "the-key"
 OWNER = AuthorRef(id="olga-owner", name="Olga Owner")
@@ -59,6 +62,11 @@ class Api:
     def client_of(self, parts: Parts) -> TestClient:
         """Return a client of another API, made of these parts."""
         return TestClient(build_api(parts, KEY), headers={"Authorization": f"Bearer {KEY}"})
+
+    def use(self, model: LanguageModel) -> None:
+        """Let `client` ask this language model from now on."""
+        self.parts = replace(self.parts, model=model)
+        self.client = self.client_of(self.parts)
 
     def index(self, document: Raw) -> None:
         """Store the document and do what the flow does: a chunk per paragraph, then the record."""

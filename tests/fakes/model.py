@@ -27,7 +27,10 @@ class ScriptedModel:
             for number, word in enumerate(self.say(prompt).split(" ")):
                 if number == self.fails_after:
                     raise ModelFailed(self.name, "broke off")
-                yield Piece((" " if number else "") + word)
+                if word:
+                    yield Piece((" " if number else "") + word)
+            if not self.say(prompt):
+                raise ModelFailed(self.name, "ended without a word")
             yield Piece(finish_reason=self.finish_reason)
         finally:
             self.closed += 1

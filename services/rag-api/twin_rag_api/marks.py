@@ -10,7 +10,7 @@ _TOKEN: Final = re.compile(
     r"(?P<ticks>`+)|(?P<blank>\n[ \t]*\n)"
     r"|(?P<space>(?<![ \t])[ \t]*)\[(?P<numbers>\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*)\](?!\()"
 )
-_UNFINISHED: Final = re.compile(r"(?:`+|\n[ \t]*|(?<![ \t])[ \t]*\[[\d,\s]{0,40}\]?|(?<![ \t])[ \t]+)\Z")
+_UNFINISHED: Final = re.compile(r"(?:`+|\n\s*|(?<![ \t])[ \t]*\[[\d,\s]{0,40}\]?|(?<![ \t])[ \t]+)\Z")
 _FENCE: Final = 3
 
 

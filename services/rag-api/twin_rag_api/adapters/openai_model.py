@@ -160,7 +160,7 @@ class OpenAIModel:
 
     def _said(self, thoughts: Thoughts, text: str) -> str:
         try:
-            return thoughts.feed(_storable(text))
+            return thoughts.feed(text.replace("\x00", ""))  # no store and no client can hold it
         except UnopenedThoughts as error:
             why = "sends its reasoning as its answer; switch on its server's reasoning parser"
             raise ModelFailed(self.name, why) from error
@@ -230,11 +230,6 @@ async def _start_of(response: httpx.Response) -> str:
     async for part in response.aiter_bytes():
         return part.decode("utf-8", "replace")
     return ""
-
-
-def _storable(text: str) -> str:
-    """Return the text without what no store and no client can take: NUL and halves of characters."""
-    return text.replace("\x00", "").encode("utf-8", "replace").decode()
 
 
 def _usage(usage: _Usage) -> Usage:
