@@ -35,6 +35,7 @@ from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
+from twin_rag_api.adapters.open_model import ModelSettings, open_model
 from twin_rag_api.bootstrap import Parts, build_api
 
 START_SECONDS = 30.0
@@ -61,6 +62,7 @@ def running_system(
     Raises:
         PortInUse: before anything was started.
         WeightsUnavailable: the embedding model could not be had.
+        ModelNotChosen: the language model server has several models and the settings name none.
     """
     with ExitStack() as opened:
         listening = opened.enter_context(_listen(settings.rag_api_host, port))
@@ -97,11 +99,21 @@ def running_system(
             components=supervisor.components,
             captured=lambda: is_captured(stores.documents, stores.records),
             seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
+            model=open_model(_model_settings(settings), say),
         )
         opened.enter_context(_serving(parts, folder.key or "", listening))
         url = _url(settings.rag_api_host, listening.getsockname()[1])
         folder.announce(url)
         yield url
+
+
+def _model_settings(settings: Settings) -> ModelSettings:
+    return ModelSettings(
+        url=str(settings.llm_url) if settings.llm_url else None,
+        model=settings.llm_model,
+        key=settings.llm_api_key.get_secret_value() if settings.llm_api_key else None,
+        context=settings.llm_context,
+    )
 
 
 def _open(
@@ -155,9 +167,8 @@ def _url(host: str, port: int) -> str:
 
 @contextmanager
 def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]:
-    config = uvicorn.Config(
-        build_api(parts, key), log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off"
-    )
+    app = build_api(parts, key)
+    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listening],), name="rag-api", daemon=True)
     thread.start()
@@ -171,6 +182,7 @@ def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]
     try:
         yield
     finally:
+        app.state.stopping = True
         server.should_exit = True
         thread.join()
 

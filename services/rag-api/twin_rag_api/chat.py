@@ -32,7 +32,7 @@ class ChatRoutes:
         self._parts = parts
         retrieve = Retriever(parts.features, parts.embedder)
         answer = Answerer(parts.features, parts.embedder)
-        self._respond = Responder(retrieve, answer, parts.model, parts.embedder.tokenizer)
+        self._respond = Responder(retrieve, answer, parts.model, parts.embedder.tokenizer, parts.metrics)
 
     def router(self) -> APIRouter:
         """Return the route `/v1/chat/completions`."""

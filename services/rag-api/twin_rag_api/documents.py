@@ -145,4 +145,4 @@ def _authors(asked: AuthorId | None, access: Access) -> list[AuthorId | None]:
     """Return whose documents are listed; `[None]` is everybody's."""
     if asked is not None:
         return [asked] if access.sees(asked) else []
-    return [None] if access.authors is None else sorted(access.authors)
+    return [None] if access.authors is None else [*sorted(access.authors)]

@@ -12,6 +12,7 @@ from twin_rag_api.answer import MAX_QUESTION, Answer, Answerer
 from twin_rag_api.cite import CitedReply
 from twin_rag_api.compose import Composed, compose
 from twin_rag_api.errors import ModelFailed
+from twin_rag_api.metrics import Metrics
 from twin_rag_api.ports import LanguageModel
 from twin_rag_api.prompt import Asked, answering_prompt, different, rewriting_prompt
 from twin_rag_api.retrieve import Retriever
@@ -52,6 +53,7 @@ class Responder:
     answer: Answerer
     model: LanguageModel | None
     tokenizer: Tokenizer
+    metrics: Metrics
 
     async def stream(self, asked: Asked) -> AsyncGenerator[str | Reply, None]:
         """Yield the answer's text as it comes, at last the `Reply`; closing the generator ends the model's call.
@@ -107,6 +109,7 @@ class Responder:
             yield said
         composed = cited.composed(model.name, search.skipped)
         given = [one.content for one in prompt.messages]
+        self.metrics.answered(from_texts=composed.twin.answered)
         yield Reply(composed, usage or self._usage(given, composed.message.content), ended)
 
     async def _rewrite(self, model: LanguageModel, asked: Asked, search: _Search) -> None:
@@ -125,6 +128,7 @@ class Responder:
         if asked.filters is not None:
             answer = await asyncio.to_thread(self.answer, search.question, search.previous, asked.filters)
         composed = compose(answer, asked.base_url, search.skipped)
+        self.metrics.answered(from_texts=composed.twin.answered)
         given = [asked.instructions, *(turn.content for turn in asked.history), asked.question]
         return Reply(composed, self._usage(given, composed.message.content))
 

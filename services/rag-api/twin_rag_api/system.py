@@ -3,7 +3,7 @@
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from twin_contracts.base import AuthorId
 from twin_contracts.http import Readiness, RecordCounts, SystemStatus
@@ -42,8 +42,7 @@ class SystemRoutes:
         router.add_api_route("/healthz", self.healthy, methods=["GET"])
         router.add_api_route("/readyz", self.ready, methods=["GET"], responses={503: {"model": Readiness}})
         router.add_api_route("/v1/status", self.status, methods=["GET"])
-        text = {200: {"content": {"text/plain": {"schema": {"type": "string"}}}}}
-        router.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=Response, responses=text)
+        router.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=PlainTextResponse)
         return router
 
     def welcome(self) -> dict[str, str]:
@@ -60,9 +59,9 @@ class SystemRoutes:
         response.status_code = 200 if readiness.ready else 503
         return readiness
 
-    def metrics(self) -> Response:
+    def metrics(self) -> PlainTextResponse:
         """Return the API's metrics in Prometheus's text format."""
-        return Response(self._parts.metrics.text(), media_type=CONTENT_TYPE)
+        return PlainTextResponse(self._parts.metrics.text(), media_type=CONTENT_TYPE)
 
     def status(self, access: KeyAccess) -> SystemStatus:
         """Return what is stored, what is on its way, and the state of every component.
