@@ -8,6 +8,7 @@ from fastapi.security import HTTPBearer
 from twin_rag_api.access import Keys
 from twin_rag_api.authors import AuthorRoutes
 from twin_rag_api.chat import ChatRoutes
+from twin_rag_api.crawls import CrawlRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.drafts import DraftRoutes
 from twin_rag_api.events import EventRoutes
@@ -45,6 +46,7 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(AuthorRoutes(parts).router())
     app.include_router(ForgetRoutes(parts).router())
     app.include_router(EventRoutes(parts).router())
+    app.include_router(CrawlRoutes(parts).router())
     app.include_router(SearchRoutes(retrieve).router())
     app.include_router(ModelRoutes(parts.documents).router())
     app.include_router(ChatRoutes(parts).router())

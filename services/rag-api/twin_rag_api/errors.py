@@ -78,6 +78,19 @@ class AuthorNotOfKey(InvalidRequest):
         super().__init__("author", f"this key writes only for {', '.join(map(repr, self.authors))}; give one of these")
 
 
+class CrawlUnknown(ApiError):
+    """No such crawl, or no longer."""
+
+    status = 404
+
+    def __init__(self, job_id: DocumentId) -> None:
+        self.job_id = job_id
+        super().__init__(
+            f"there is no crawl {job_id!r}; it was never asked for here, or it was finished more than a week ago; "
+            "POST /v1/crawls asks for one"
+        )
+
+
 class MediaTypeUnknown(ApiError):
     """A body that is neither JSON nor text."""
 

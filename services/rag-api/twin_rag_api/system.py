@@ -22,6 +22,7 @@ _WELCOME: Final = {
     "docs": "/docs",
     "status": "/v1/status",
     "documents": "/v1/documents",
+    "crawls": "/v1/crawls",
     "search": "/v1/search",
     "chat": "/v1/chat/completions",
     "models": "/v1/models",
