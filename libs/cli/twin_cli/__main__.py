@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twin_cli import keys, show
+from twin_cli import author, draft, forget, keys, show, style
 from twin_cli.client import Client
 from twin_cli.connect import connected, own_records
 from twin_cli.data_folder import DataFolder
@@ -33,7 +33,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(author.app, name="author")
 app.add_typer(keys.app, name="keys")
+app.command(name="forget")(forget.forget)
+app.command(name="draft")(draft.draft)
+app.command(name="style")(style.style)
 Author = Annotated[str | None, typer.Option(help="Answer from this author's texts only: a name or an author id.")]
 
 

@@ -9,8 +9,11 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from twin_cli.errors import NotLLMTwin, Refused, SystemUnreachable
-from twin_contracts.base import DocumentId
+from twin_contracts.authors import AuthorList, Forgotten, Merged, MergeInput, OwnerInput
+from twin_contracts.base import AuthorId, DocumentId
 from twin_contracts.chat import ChatCompletion, ChatMessage, ChatRequest, OpenAIError, TwinOptions
+from twin_contracts.documents import AuthorRef
+from twin_contracts.drafts import DraftRequest, DraftResult
 from twin_contracts.http import (
     DocumentInput,
     DocumentStatus,
@@ -20,6 +23,7 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_contracts.style import StyleCard
 from twin_platform.telemetry.clock import Clock, SystemClock
 
 M = TypeVar("M", bound=BaseModel)
@@ -30,6 +34,8 @@ QUIET_SECONDS = 3.0
 """For so long it says nothing about that: a restart takes about as long."""
 RETRY_SECONDS = 0.3
 ANSWER_SECONDS = 180.0
+MODEL_SECONDS = 1800.0
+"""A draft comes in one piece: three thousand words at two a second."""
 _PASSING = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
@@ -61,8 +67,7 @@ class Client:
         self._say = say
         self._wait = wait
         self._clock = clock or SystemClock()
-        timeout = httpx.Timeout(ANSWER_SECONDS, connect=5.0)
-        self._http = httpx.Client(timeout=timeout, trust_env=False, transport=transport)
+        self._http = httpx.Client(trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -78,6 +83,14 @@ class Client:
         query = f"?wait=indexed&timeout={wait:g}" if wait else ""
         return self._call("GET", f"/v1/documents/{document_id}{query}", DocumentStatus)
 
+    def delete(self, document_id: DocumentId) -> DocumentStatus:
+        """Delete a document; returns after the store's commit."""
+        return self._call("DELETE", f"/v1/documents/{document_id}", DocumentStatus)
+
+    def forget(self, author: AuthorId) -> Forgotten:
+        """Delete every document of an author; returns after the store's commits."""
+        return self._call("DELETE", f"/v1/authors/{author}", Forgotten)
+
     def search(self, query: str, limit: int, filters: SearchFilters) -> SearchResult:
         """Return the best passages."""
         request = SearchRequest(query=query, limit=limit, filters=filters)
@@ -87,14 +100,37 @@ class Client:
         """Return a cited answer or a refusal."""
         message = ChatMessage(role="user", content=question)
         request = ChatRequest(model="twin", messages=(message,), twin=TwinOptions(filters=filters))
-        return self._call("POST", "/v1/chat/completions", ChatCompletion, request.model_dump_json())
+        return self._call("POST", "/v1/chat/completions", ChatCompletion, request.model_dump_json(), MODEL_SECONDS)
+
+    def authors(self) -> AuthorList:
+        """Return who there is."""
+        return self._call("GET", "/v1/authors", AuthorList)
+
+    def set_owner(self, name: str) -> AuthorRef:
+        """Say whose installation it is; returns under which name they are known."""
+        return self._call("PUT", "/v1/owner", AuthorRef, OwnerInput(name=name).model_dump_json())
+
+    def merge(self, source: str, target: str) -> Merged:
+        """Move some of the source's documents to the target; to be repeated while any are left."""
+        body = MergeInput(source=source, target=target).model_dump_json()
+        return self._call("POST", "/v1/authors/merge", Merged, body)
+
+    def style(self, author: AuthorId) -> StyleCard:
+        """Return the author's habits."""
+        return self._call("GET", f"/v1/authors/{author}/style", StyleCard)
+
+    def draft(self, request: DraftRequest) -> DraftResult:
+        """Return a draft, or an outline where there is no model."""
+        return self._call("POST", "/v1/drafts", DraftResult, request.model_dump_json(), MODEL_SECONDS)
 
     def status(self) -> SystemStatus:
         """Return the system's counts and lag."""
         return self._call("GET", "/v1/status", SystemStatus)
 
-    def _call(self, method: str, path: str, answer: type[M], body: str | None = None) -> M:
-        response = self._patiently(method, path, body)
+    def _call(
+        self, method: str, path: str, answer: type[M], body: str | None = None, seconds: float = ANSWER_SECONDS
+    ) -> M:
+        response = self._patiently(method, path, body, seconds)
         if response.is_success:
             try:
                 return answer.model_validate_json(response.content)
@@ -102,7 +138,8 @@ class Client:
                 raise NotLLMTwin(str(response.request.url)) from error
         raise Refused(f"{method} {path.partition('?')[0]}", response.status_code, _detail(response))
 
-    def _patiently(self, method: str, path: str, body: str | None) -> httpx.Response:
+    def _patiently(self, method: str, path: str, body: str | None, seconds: float) -> httpx.Response:
+        timeout = httpx.Timeout(seconds, connect=5.0)
         asked: str | None = None
         began = 0.0
         told = False
@@ -113,19 +150,25 @@ class Client:
             waited = self._clock.monotonic() - began
             try:
                 headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-                response = self._http.request(method, url + path, content=body, headers=headers)
+                response = self._http.request(method, url + path, content=body, headers=headers, timeout=timeout)
             except httpx.TransportError as error:
                 why = str(error) or type(error).__name__
                 if waited > PATIENCE_SECONDS:
                     raise SystemUnreachable(url, why) from error
             else:
-                if response.status_code not in _PASSING or waited > PATIENCE_SECONDS:
+                if not _passes(response) or waited > PATIENCE_SECONDS:
                     return response
                 why = _detail(response)
             if waited > QUIET_SECONDS and not told:
                 self._say(f"{url} does not answer ({why}); trying for {PATIENCE_SECONDS:.0f} s, Ctrl-C ends it")
                 told = True
             self._wait(RETRY_SECONDS)
+
+
+def _passes(response: httpx.Response) -> bool:
+    """Return whether trying again may help: a proxy's 502 passes, our own says that a language model failed."""
+    ours = response.headers.get("content-type", "").startswith("application/problem+json")
+    return response.status_code in _PASSING and not (ours and response.status_code == HTTPStatus.BAD_GATEWAY)
 
 
 def _detail(response: httpx.Response) -> str:

@@ -90,6 +90,14 @@ class Refused(CommandError):
         super().__init__(f"{what} was refused ({status}): {detail}")
 
 
+class OutlineUnreadable(CommandError):
+    """The file of `twin draft --outline` gives no outline."""
+
+    def __init__(self, path: str, why: str) -> None:
+        self.path, self.why = path, why
+        super().__init__(f"{path!r} is no outline: {why}; write one point a line, in UTF-8, at most 50")
+
+
 class InputUnreadable(CommandError):
     """A file that `twin import` was given is nothing it can read."""
 

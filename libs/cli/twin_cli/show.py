@@ -19,7 +19,7 @@ def imported(result: Imported) -> str:
     """Return the last lines of an import."""
     lines = [f"{result.stored} stored, {result.indexed} indexed, {len(result.refused)} refused"]
     lines += [f"  refused: {line}" for line in result.refused]
-    return _joined(lines)
+    return joined(lines)
 
 
 def answer(completion: ChatCompletion, width: int | None) -> str:
@@ -29,13 +29,14 @@ def answer(completion: ChatCompletion, width: int | None) -> str:
         width: columns to wrap at; None leaves a line as long as it is, as who reads a pipe wants it.
     """
     content = completion.choices[0].message.content
-    lines = [_wrapped(paragraph, width) for paragraph in content.split("\n") if paragraph.strip()]
+    lines = [wrapped(paragraph, width) for paragraph in content.split("\n") if paragraph.strip()]
     if completion.twin.citations:
         lines.append("")
     for citation in completion.twin.citations:
-        lines.append(f"[{citation.number}] {_place(citation.title, citation.heading_path) or citation.document_id}")
+        lines.append(f"[{citation.number}] {place(citation.title, citation.heading_path) or citation.document_id}")
         lines.append(f"    {citation.url or citation.document_id}")
-    return _joined(lines)
+    lines += [f"(done without: {skipped})" for skipped in completion.twin.skipped]
+    return joined(lines)
 
 
 def hits(result: SearchResult, width: int | None) -> str:
@@ -44,11 +45,11 @@ def hits(result: SearchResult, width: int | None) -> str:
         return "nothing found"
     lines = []
     for number, hit in enumerate(result.hits, start=1):
-        where = _place(hit.metadata.title, hit.heading_path) or hit.document_id
+        where = place(hit.metadata.title, hit.heading_path) or hit.document_id
         lines.append(f"{number}. {where}  (similarity {hit.similarity:.2f})")
-        lines.append(_wrapped(_excerpt(hit.text), width, indent="   "))
+        lines.append(wrapped(_excerpt(hit.text), width, indent="   "))
         lines.append(f"   {hit.metadata.url or hit.document_id}")
-    return _joined(lines)
+    return joined(lines)
 
 
 def status(system: SystemStatus) -> str:
@@ -72,13 +73,13 @@ def status(system: SystemStatus) -> str:
         f"service    {component.name}: {component.state}" + (f" ({component.detail})" if component.detail else "")
         for component in system.components
     ]
-    return _joined(lines)
+    return joined(lines)
 
 
 def keys(known: Iterable[ApiKey], now: datetime) -> str:
     """Return a line per key: its name, what became of it, and what it sees."""
     lines = [f"{key.name}  {_state(key, now)}  sees {authors_of(key.authors)}" for key in known]
-    return _joined(lines or ["there are no keys; `twin keys create NAME` makes one"])
+    return joined(lines or ["there are no keys; `twin keys create NAME` makes one"])
 
 
 def authors_of(authors: Iterable[str] | None) -> str:
@@ -114,13 +115,14 @@ def _excerpt(text: str) -> str:
     return text if len(text) <= EXCERPT else text[: EXCERPT + 1].rsplit(" ", 1)[0][:EXCERPT] + " …"
 
 
-def _place(title: str | None, heading_path: Iterable[str]) -> str:
+def place(title: str | None, heading_path: Iterable[str]) -> str:
     """Return title and headings, the title once where it is the first heading, too."""
     path = list(heading_path)
     return " > ".join([title, *path] if title and path[:1] != [title] else path)
 
 
-def _wrapped(paragraph: str, width: int | None, indent: str = "") -> str:
+def wrapped(paragraph: str, width: int | None, indent: str = "") -> str:
+    """Return the paragraph in lines of at most `width` columns; None leaves it as long as it is."""
     if width is None:
         return indent + paragraph
     return textwrap.fill(
@@ -133,5 +135,6 @@ def _wrapped(paragraph: str, width: int | None, indent: str = "") -> str:
     )
 
 
-def _joined(lines: Iterable[str]) -> str:
+def joined(lines: Iterable[str]) -> str:
+    """Return the lines as one text that cannot steer the terminal."""
     return "\n".join(lines).translate(_INVISIBLE)

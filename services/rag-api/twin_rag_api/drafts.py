@@ -39,7 +39,7 @@ class DraftRoutes:
             self.draft,
             methods=["POST"],
             response_model=DraftResult,
-            responses={404: _UNKNOWN, 503: _FAILED},
+            responses={404: _UNKNOWN, 502: _FAILED},
         )
         return router
 
