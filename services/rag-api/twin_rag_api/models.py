@@ -13,7 +13,7 @@ _OWNED_BY = "llm-twin"
 
 
 def author_of_model(documents: DocumentStore, model: str, access: Access) -> AuthorId | None:
-    """Return whose model it is; None for `twin`, which is not bound to one author's documents.
+    """Return whose texts it answers from; None for `twin`: from everybody's (docs/decisions/0006-whose-facts.md).
 
     Raises:
         ModelUnknown: the name is another one, nothing by that author is stored, or the key may not see it.
