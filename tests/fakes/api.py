@@ -77,14 +77,7 @@ class Api:
         """Return the change by which the flow would make this revision the one in force."""
         texts = document.text.split("\n\n")
         record = self._record(document, RecordStatus.INDEXED, chunks=len(texts))
-        metadata = Metadata(
-            type=document.type,
-            author=document.author.id,
-            author_name=document.author.name,
-            platform=document.source.platform,
-            title=title_of(document),
-            url=document.source.url,
-        )
+        metadata = _metadata(document)
         record = record.model_copy(update={"text": document.text, "metadata": metadata})
         vectors = self.embedder.embed_documents(texts)
         chunks = []
@@ -105,7 +98,7 @@ class Api:
     def refuse(self, document: Raw, reason: str) -> None:
         """Do what the flow does with a document that a stage refuses."""
         record = self._record(document, RecordStatus.REJECTED)
-        record = record.model_copy(update={"stage": Stage.CLEAN, "reason": reason})
+        record = record.model_copy(update={"stage": Stage.CLEAN, "reason": reason, "metadata": _metadata(document)})
         self.features.apply([ApplyDocument(record)])
 
     def forget(self, document: Raw) -> None:
@@ -127,3 +120,14 @@ class Api:
     def _next(self) -> Version:
         self._versions += 1
         return Version(seconds=self._versions, increment=0)
+
+
+def _metadata(document: Raw) -> Metadata:
+    return Metadata(
+        type=document.type,
+        author=document.author.id,
+        author_name=document.author.name,
+        platform=document.source.platform,
+        title=title_of(document),
+        url=document.source.url,
+    )

@@ -75,6 +75,10 @@ class InMemoryDocumentStore:
         kept = self.contents.rows.get(document_id)
         return document_of(document_id, kept.body) if kept is not None and kept.body is not None else None
 
+    def author_of(self, document_id: DocumentId) -> AuthorId | None:
+        document = self.get(document_id)
+        return document.author.id if document else None
+
     def delete(self, document_id: DocumentId) -> bool:
         now = self._clock.now()
         with self.changed:

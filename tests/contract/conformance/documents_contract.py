@@ -151,6 +151,7 @@ class DocumentStoreContract(OnDocumentHome):
 
         assert [d.id for d in store.find()] == names_to_ids("abcd")
         assert [d.id for d in store.find(author=ADA.id)] == names_to_ids("abc")
+        assert store.author_of(document_id_of("d")) == BOB.id
         assert [d.id for d in store.find(author=ADA.id, type=DocumentType.POST)] == names_to_ids("ab")
         assert [d.id for d in store.find(type=DocumentType.ARTICLE)] == names_to_ids("c")
 

@@ -76,6 +76,12 @@ class SqliteDocumentStore:
             rows = fetch(connection, "id = ? AND body IS NOT NULL", (document_id,))
         return document_of(document_id, rows[0].body) if rows else None
 
+    def author_of(self, document_id: DocumentId) -> AuthorId | None:
+        """Return whose document it is without reading it; None where there is none."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT author FROM documents WHERE id = ?", (document_id,)).fetchone()
+        return row[0] if row else None
+
     def delete(self, document_id: DocumentId) -> bool:
         """Remove the document, leaving its id and version for the feed; False where there was none."""
         now = self._clock.now()
