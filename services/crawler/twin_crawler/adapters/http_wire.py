@@ -77,13 +77,17 @@ class HttpWire:
             deadline = _Deadline(self._limits.seconds)
             try:
                 with deadline:
-                    return self._get(target, self._request(target, address, headers, deadline), accept)
+                    answered = self._get(target, self._request(target, address, headers, deadline), accept)
             except httpx.ConnectError as error:
                 why = str(error)
             except httpx.ConnectTimeout:
                 why = f"no connection within {self._limits.silent_seconds:g} s"
-            except httpx.TransportError as error:
-                raise self._broken(target, error, deadline) from error
+            except (httpx.TransportError, FetchFailed) as error:
+                raise self._too_slow(target) if deadline.passed else self._broken(target, error) from error
+            else:
+                if deadline.passed:  # a body without a length seems complete when one hangs up
+                    raise self._too_slow(target)
+                return answered
         raise FetchFailed(target.url, why)
 
     def _request(
@@ -126,10 +130,13 @@ class HttpWire:
         finally:
             response.close()
 
-    def _broken(self, target: Target, error: httpx.TransportError, deadline: "_Deadline") -> FetchRefused | FetchFailed:
-        if deadline.passed:
-            why = f"it was not complete after {self._limits.seconds:g} s"
-            return FetchRefused(target.url, Reason.TOO_SLOW, why)
+    def _too_slow(self, target: Target) -> FetchRefused:
+        why = f"it was not complete after {self._limits.seconds:g} s"
+        return FetchRefused(target.url, Reason.TOO_SLOW, why)
+
+    def _broken(self, target: Target, error: httpx.TransportError | FetchFailed) -> FetchRefused | FetchFailed:
+        if isinstance(error, FetchFailed):
+            return error
         if "buffer too long" in str(error):  # h11's own bound, above ours
             return _header_flood(target)
         if isinstance(error, httpx.TimeoutException):

@@ -55,9 +55,10 @@ class PatientWire:
                     why = f"it answers {named(answered.status)}"
                     failure = FetchFailed(target.url, why, self._retry_after(answered))
                 pause = max(delay, 2.0**attempt if failure.retry_after is None else failure.retry_after)
-                if attempt == ATTEMPTS - 1 or pause > MOST_PATIENCE_SECONDS:
-                    break
-                self._wait(pause)
+                if pause > MOST_PATIENCE_SECONDS:
+                    raise FetchFailed(target.url, f"{failure.why} and asks for {pause:,.0f} s of patience", pause)
+                if attempt < ATTEMPTS - 1:
+                    self._wait(pause)
             raise failure
 
     def _retry_after(self, answered: Answered) -> float | None:
