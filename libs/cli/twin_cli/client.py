@@ -1,7 +1,7 @@
 """The REST API as the commands speak it; survives a restart of the system in between."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import TypeVar
 
@@ -12,10 +12,12 @@ from twin_cli.errors import NotLLMTwin, Refused, SystemUnreachable
 from twin_contracts.authors import AuthorList, Forgotten, Merged, MergeInput, OwnerInput
 from twin_contracts.base import AuthorId, DocumentId
 from twin_contracts.chat import ChatCompletion, ChatMessage, ChatRequest, OpenAIError, TwinOptions
+from twin_contracts.crawl import CrawlJob, CrawlRequest, SourcePage
 from twin_contracts.documents import AuthorRef
 from twin_contracts.drafts import DraftRequest, DraftResult
 from twin_contracts.http import (
     DocumentInput,
+    DocumentPage,
     DocumentStatus,
     Problem,
     SearchFilters,
@@ -122,6 +124,26 @@ class Client:
     def draft(self, request: DraftRequest) -> DraftResult:
         """Return a draft, or an outline where there is no model."""
         return self._call("POST", "/v1/drafts", DraftResult, request.model_dump_json(), MODEL_SECONDS)
+
+    def documents(self, author: AuthorId) -> Iterator[DocumentStatus]:
+        """Yield every document of an author, page by page."""
+        page: DocumentPage | None = None
+        while page is None or page.next is not None:
+            cursor = f"&cursor={page.next}" if page else ""
+            page = self._call("GET", f"/v1/documents?author={author}&limit=500{cursor}", DocumentPage)
+            yield from page.items
+
+    def crawl(self, request: CrawlRequest) -> CrawlJob:
+        """Ask for links to be crawled; asked twice, the second crawl finds everything unchanged."""
+        return self._call("POST", "/v1/crawls", CrawlJob, request.model_dump_json(exclude_none=True))
+
+    def crawl_job(self, job_id: DocumentId) -> CrawlJob:
+        """Return how far a crawl is."""
+        return self._call("GET", f"/v1/crawls/{job_id}", CrawlJob)
+
+    def sources(self, cursor: DocumentId | None = None) -> SourcePage:
+        """Return one page of the links that documents came from."""
+        return self._call("GET", "/v1/sources" + (f"?cursor={cursor}" if cursor else ""), SourcePage)
 
     def status(self) -> SystemStatus:
         """Return the system's counts and lag."""

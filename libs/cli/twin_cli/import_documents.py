@@ -11,7 +11,7 @@ from twin_contracts.base import DocumentId
 from twin_contracts.http import DocumentState
 
 WAIT_SECONDS = 20.0
-_NOT_ABOUT_ONE_DOCUMENT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+NOT_ABOUT_ONE_DOCUMENT = {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 @dataclass
@@ -56,7 +56,7 @@ def import_documents(
             indexed(item)
     result.stored = len(waiting)
     for document_id, items in waiting.items():
-        reason = _await(document_id, client, trouble)
+        reason = wait_until_indexed(document_id, client, trouble)
         if reason is None:
             result.indexed += 1
         else:
@@ -73,13 +73,13 @@ def _store(item: Input, client: Client) -> str | None:
     try:
         client.put(item.document_id, item.document)
     except Refused as error:
-        if error.status in _NOT_ABOUT_ONE_DOCUMENT:
+        if error.status in NOT_ABOUT_ONE_DOCUMENT:
             raise
         return error.detail
     return None
 
 
-def _await(document_id: DocumentId, client: Client, trouble: Callable[[str], None]) -> str | None:
+def wait_until_indexed(document_id: DocumentId, client: Client, trouble: Callable[[str], None]) -> str | None:
     """Wait for one document; return why it will not be indexed."""
     try:
         while (status := client.document(document_id, wait=WAIT_SECONDS)).status is DocumentState.PENDING:

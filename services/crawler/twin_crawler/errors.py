@@ -13,6 +13,10 @@ class CrawlError(PlatformError):
     """Base of every error that the crawler raises on purpose."""
 
 
+class Interrupted(CrawlError):
+    """The crawler is being stopped; the link is taken up at its next start."""
+
+
 class Reason(StrEnum):
     """Why a link gives no document, for programs; the sentence beside it is for people."""
 

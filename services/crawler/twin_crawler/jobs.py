@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from twin_contracts.crawl import Claim, CrawlJob, CrawlState, LinkOutcome, LinkState
 from twin_crawler.crawl import Crawl
-from twin_crawler.errors import CrawlError
+from twin_crawler.errors import Interrupted
 from twin_platform.errors import TransientError
 from twin_platform.records.crawls import CRAWLS, finish_crawl, open_crawls
 from twin_platform.records.port import RecordChanged, RecordStore, Stored
@@ -18,10 +18,6 @@ TELL_SECONDS = 0.5
 MOST_TRIES = 3
 """A link that ended so many crawlers is not tried again."""
 _OPEN = {LinkState.WAITING, LinkState.RUNNING}
-
-
-class Interrupted(CrawlError):
-    """The crawler stops, or has lost its job to another; the link is taken up later."""
 
 
 @dataclass(frozen=True)
@@ -70,12 +66,12 @@ class Jobs:
         held.finish()
 
     def _crawl(self, held: "_Held", place: int, before: LinkOutcome, stop: Callable[[], bool]) -> None:
-        told = self.clock.monotonic()
+        told, latest = self.clock.monotonic(), before
 
         def tell(outcome: LinkOutcome) -> None:
-            nonlocal told
+            nonlocal told, latest
+            latest = outcome
             if stop():
-                held.put(place, outcome.model_copy(update={"state": LinkState.WAITING}))
                 raise Interrupted
             if self.clock.monotonic() - told >= TELL_SECONDS:
                 held.put(place, outcome)
@@ -84,14 +80,10 @@ class Jobs:
         try:
             tell(before)
             outcome = self.crawl(held.job, before, tell)
-        except TransientError:
-            held.put(place, before.model_copy(update={"state": LinkState.WAITING}))
+            held.put(place, outcome)
+        except (Interrupted, TransientError):
+            held.put(place, latest.model_copy(update={"state": LinkState.WAITING}))
             raise
-        if stop() and outcome.state is LinkState.REFUSED:  # it may have been the stop that ended it
-            outcome = before.model_copy(update={"state": LinkState.WAITING})
-        held.put(place, outcome)
-        if stop():
-            raise Interrupted
 
 
 class _Held:

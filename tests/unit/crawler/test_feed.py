@@ -32,7 +32,7 @@ def page(link: str, authorship: Authorship) -> Raw:
 def read(body: str | bytes, given: AuthorRef | None = None, **answer: str) -> list[Item]:
     content = body.encode() if isinstance(body, str) else body
     fetched = Fetched(URL, 200, content, "application/xml", **answer)  # type: ignore[arg-type]  # strings all of them
-    return list(ReadFeed(page, "blog")(fetched, Authorship(OWNER, given)))
+    return list(ReadFeed(page)(fetched, Authorship(OWNER, given)))
 
 
 def rss(*items: str, channel: str = "<link>https://www.blog.example/</link>") -> str:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from twin_contracts.crawl import LinkKind, Refusal
 from twin_contracts.documents import Raw, RawArticle, RawPost, Source, TextFormat, document_id_of
 from twin_crawler.address import normalised
+from twin_crawler.crawlers.platforms import platform_of
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
 from twin_crawler.ports import Authorship, Fetched, Found, Gone, Item, Note
 
@@ -49,7 +50,6 @@ class ReadFeed:
     """
 
     read_link: ReadLink
-    platform: str
 
     def __call__(self, feed: Fetched, authorship: Authorship) -> Generator[Item, None, None]:
         """Yield a document or a refusal per entry.
@@ -82,7 +82,7 @@ class ReadFeed:
         if entry.key is None:
             return Refusal(what=entry.name, reason="it has neither a link nor an id, so it could not be known again")
         if entry.is_whole:
-            return entry.document(authorship, self.platform)
+            return entry.document(authorship)
         if entry.link is None:
             return Refusal(what=entry.name, reason="it has neither a text nor a link to one")
         if _host(entry.link) not in own:
@@ -139,11 +139,11 @@ class _Entry:
             return False
         return bool(self.raw.get("content")) or not self.title or self.link is None
 
-    def document(self, authorship: Authorship, platform: str) -> Raw:
+    def document(self, authorship: Authorship) -> Raw:
         shared = {
             "id": document_id_of(self.key or ""),
             "author": authorship.of(self.byline),
-            "source": Source(platform=platform, url=self.link),
+            "source": Source(platform=platform_of(self.feed), url=self.link),
             "text": self.text,
             "format": TextFormat.HTML,
             "language": self.language,

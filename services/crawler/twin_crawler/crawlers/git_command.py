@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from twin_crawler.address import Target
-from twin_crawler.errors import FetchFailed, FetchRefused, Reason
+from twin_crawler.errors import FetchFailed, FetchRefused, Interrupted, Reason
 
 CLONE_SECONDS = 300.0
 MAX_CLONE_BYTES = 500 * 1024 * 1024
@@ -224,7 +224,7 @@ class Git:
             else:
                 return
             if self._stop():
-                raise FetchFailed(self._link, "the crawler is being stopped")
+                raise Interrupted
             if time.monotonic() > deadline:
                 raise FetchRefused(self._link, Reason.TOO_SLOW, f"it takes longer than {self._seconds:,.0f} s")
             if _bytes_below(self._folder) > MAX_CLONE_BYTES:

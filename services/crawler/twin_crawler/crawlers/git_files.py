@@ -12,7 +12,7 @@ from twin_contracts.crawl import Refusal
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawCode, Source, TextFormat, document_id_of
 from twin_crawler.crawlers.git_command import Entry, Git
 from twin_crawler.crawlers.source_files import LeftOut, by_content, by_name, is_markdown, is_vendored, language_of
-from twin_crawler.errors import CrawlError, FetchRefused, Reason
+from twin_crawler.errors import FetchFailed, FetchRefused, Reason
 from twin_crawler.titles import title_of
 
 MAX_FILES = 20_000
@@ -131,6 +131,6 @@ class Files:
             try:
                 self.enter(where, module.object_id, inside)
                 self.choose(inside, where, self.git.commit(inside, module.object_id), f"{path}/")
-            except CrawlError as error:
+            except (FetchRefused, FetchFailed) as error:
                 self._refused.append(Refusal(what=f"submodule {path}", reason=str(error)))
                 self.whole &= isinstance(error, FetchRefused) and error.reason in _BY_RULE

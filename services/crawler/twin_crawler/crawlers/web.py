@@ -26,7 +26,6 @@ class CrawlWeb:
 
     fetcher: Fetcher
     page: ReadPage
-    platform: str
     kind: LinkKind = LinkKind.AUTO
 
     def __call__(self, link: str, authorship: Authorship, known: Validators) -> Generator[Item, None, None]:
@@ -36,7 +35,7 @@ class CrawlWeb:
         if fetched.not_modified:
             yield Found(self.kind, unchanged=True)
         elif self.kind is LinkKind.FEED or (self.kind is LinkKind.AUTO and looks_like_feed(fetched.body)):
-            yield from ReadFeed(self._read_link, self.platform)(fetched, authorship)
+            yield from ReadFeed(self._read_link)(fetched, authorship)
         elif fetched.media_type in HTML:
             document = self.page(fetched, authorship)
             yield Found(LinkKind.PAGE, 1, etag=fetched.etag, last_modified=fetched.last_modified)
