@@ -17,6 +17,17 @@ lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upg
 test: setup ## Run every test that needs nothing but this machine
 	$(python) -m pytest
 
+test-clients: setup-clients ## Run docs/clients.md and the official clients against a system
+	$(python) -m pytest tests/clients
+
+setup-clients: setup
+	@scripts/setup-clients
+
+lock-clients: setup ## Resolve the clients of tests/clients again (LOCK=--upgrade for newer ones)
+	.venv/bin/uv pip compile tests/clients/requirements.in --universal --python-version 3.11 --generate-hashes \
+	  --custom-compile-command 'make lock-clients' --quiet $(LOCK) -o tests/clients/requirements.lock
+	npm install --prefix tests/clients --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
+
 test-unit: setup ## Run the unit and contract tests, under a minute
 	$(python) -m pytest tests/unit tests/contract
 
@@ -57,13 +68,13 @@ eval-answers: setup ## Answers and refusals over the questions of benchmarks/
 size: setup ## Lines of product code beside the size we expect
 	@$(python) scripts/size.py
 
-ci: lint types imports schemas-check size ## Everything a change has to pass
+ci: lint types imports schemas-check size setup-clients ## Everything a change has to pass
 	$(python) -m pytest --require-services
 
 audit: setup ## Look for known vulnerabilities in the lock; for people and the nightly run
 	.venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
 
-clean: ## Remove what tools and builds left behind; .venv stays
+clean: ## Remove what tools and builds left behind; environments stay
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist
 	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
