@@ -1,5 +1,7 @@
 """`twin author`: whose texts these are."""
 
+from typing import Annotated
+
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -37,8 +39,11 @@ def list_() -> None:
 
 
 @app.command()
-def merge(source: str, target: str) -> None:
-    """Join two spellings: what is SOURCE's becomes TARGET's, and what arrives as SOURCE later, too."""
+def merge(
+    source: Annotated[str, typer.Argument(metavar="FROM", help="A name or an author id.")],
+    target: Annotated[str, typer.Argument(metavar="INTO", help="A name or an author id.")],
+) -> None:
+    """Join two spellings: what is FROM's becomes INTO's, and what arrives as FROM later, too."""
     with connected(Settings(), logger_of_command(), say) as client, Progress(console=Console(stderr=True)) as bars:
         merged, moved = _merged(client, source, target, bars)
     print(f"documents moved to {merged.author.name!r}: {moved:,}; what arrives as {source!r} is theirs from now on")

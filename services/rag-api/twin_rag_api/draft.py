@@ -6,6 +6,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
 
+from twin_contracts.chat import Citation
 from twin_contracts.documents import AuthorRef, DocumentType
 from twin_contracts.drafts import DraftRequest, DraftResult
 from twin_contracts.http import SearchFilters
@@ -18,9 +19,9 @@ from twin_rag_api.errors import InvalidRequest
 from twin_rag_api.marks import MarkReader, without_marks
 from twin_rag_api.ports import LanguageModel, Prompt, PromptMessage
 from twin_rag_api.prompt import different, fenced, fitting
+from twin_rag_api.prose import paragraphs_of
 from twin_rag_api.retrieve import Retriever
-from twin_rag_api.sentences import sentences_of
-from twin_rag_api.words import plain, terms
+from twin_rag_api.words import plain, stem, terms
 
 NO_MODEL: Final = (
     "This is an outline with passages, not a draft: no language model is configured. "
@@ -43,6 +44,10 @@ _FACTS: Final = 10
 _PASSAGES_A_POINT: Final = 2
 _QUOTED: Final = 3
 """Sentences of a passage that an outline quotes."""
+_FEWEST_WORDS: Final = 5
+"""Of a quotation: what is shorter is a label, or says nothing by itself."""
+_NEAR: Final = 0.25
+"""Cosine from which a passage is about a topic; on real articles, few of theirs were below and few others above."""
 _LARGEST_FIXED: Final = 0.6
 """Share of the context that rules, style card and task may take."""
 _TOKENS_A_WORD: Final = 3
@@ -71,19 +76,11 @@ class Material:
     samples: tuple[FeatureHit, ...] = ()
 
 
-@dataclass(frozen=True)
-class Section:
-    """One point of an outline, and the passages for it."""
-
-    title: str
-    passages: tuple[FeatureHit, ...]
-
-
 def gather(assignment: Assignment, retrieve: Retriever) -> Material:
     """Return the passages about the topic, and those of the author's that are nearest to it in subject."""
     request = assignment.request
     about = "\n".join([request.topic, *request.outline])
-    facts = different(retrieve(about, _FACTS, assignment.facts)) if assignment.facts else []
+    facts = _about(about, retrieve, assignment.facts)
     if request.voice == "plain":
         return Material(tuple(facts))
     own = SearchFilters(author=assignment.author.id, types=_PROSE)
@@ -143,54 +140,61 @@ def draft_prompt(
 
 def outline(assignment: Assignment, retrieve: Retriever) -> DraftResult:
     """Return the points of the request, or those that the passages suggest, each with verbatim passages."""
-    topic = assignment.request.topic
-    lines, quoted = [f"# {topic}", f"*{NO_MODEL}*"], []
-    for section in _sections(assignment, retrieve):
-        lines.append(f"## {section.title}")
-        for hit in section.passages:
-            quoted.append((hit, _excerpt(hit.payload.text, topic)))
-            lines.append("\n".join(f"> {line}" for line in f"{quoted[-1][1]} [{len(quoted)}]".splitlines()))
-        if not section.passages:
+    lines = [f"# {assignment.request.topic}", f"*{NO_MODEL}*"]
+    cited: list[Citation] = []
+    for title, passages in _sections(assignment, retrieve).items():
+        lines.append(f"## {title}")
+        for hit, quote in passages:
+            cited.append(citation(len(cited) + 1, hit, quote))
+            lines.append("\n".join(f"> {line}" for line in f"{quote} [{len(cited)}]".splitlines()))
+        if not passages:
             lines.append("*Nothing in the texts is about this.*")
     return DraftResult(
         kind="outline",
         text="\n\n".join(lines),
         author=assignment.author,
-        citations=tuple(citation(number, hit, quote) for number, (hit, quote) in enumerate(quoted, start=1)),
+        citations=tuple(cited),
         notes=(NO_MODEL, *assignment.notes),
     )
 
 
-def _sections(assignment: Assignment, retrieve: Retriever) -> list[Section]:
-    """Return a section for each point that was given; without one, for each place that speaks of the topic."""
-    request, facts = assignment.request, assignment.facts
-    if not request.outline:
-        places: dict[str, list[FeatureHit]] = {}
-        for hit in different(retrieve(request.topic, _FACTS, facts)) if facts else ():
-            places.setdefault(_place(hit), []).append(hit)
-        return [Section(place, tuple(hits[:_PASSAGES_A_POINT])) for place, hits in places.items()] or [
-            Section("What there is", ())
-        ]
+def _sections(assignment: Assignment, retrieve: Retriever) -> dict[str, list[tuple[FeatureHit, str]]]:
+    """Return passages by point, each once; where no point was given, by the place that they stand in."""
+    request = assignment.request
+    sections: dict[str, list[tuple[FeatureHit, str]]] = {point: [] for point in request.outline}
     shown: set[str] = set()
-    sections = []
-    for point in request.outline:
-        found = different(retrieve(f"{request.topic}\n{point}", _FACTS, facts)) if facts else []
-        hits = [hit for hit in found if hit.id not in shown][:_PASSAGES_A_POINT]
-        shown |= {hit.id for hit in hits}
-        sections.append(Section(point, tuple(hits)))
-    return sections
+    for point in request.outline or ("",):
+        about = f"{request.topic}\n{point}".strip()
+        for hit in _about(about, retrieve, assignment.facts):
+            passages = sections.setdefault(point or _place(hit), [])
+            quote = _excerpt(hit.payload.text, about)
+            if quote and quote not in shown and len(passages) < _PASSAGES_A_POINT:
+                shown.add(quote)
+                passages.append((hit, quote))
+    found = {title: passages for title, passages in sections.items() if passages or title in request.outline}
+    return found or {"What the texts say": []}
 
 
-def _excerpt(text: str, topic: str) -> str:
-    """Return the sentences next to each other that share most words with the topic, as they stand in the text."""
-    sentences = sentences_of(text)
-    if not sentences:
-        return text
-    wanted = set(terms(plain(topic)))
-    shared = [len(wanted.intersection(terms(plain(one.text)))) for one in sentences]
-    starts = range(max(1, len(sentences) - _QUOTED + 1))
-    best = max(starts, key=lambda start: sum(shared[start : start + _QUOTED]))
-    return text[sentences[best].start : sentences[best : best + _QUOTED][-1].end]
+def _about(text: str, retrieve: Retriever, facts: SearchFilters | None) -> list[FeatureHit]:
+    """Return passages that are about the text; a search alone always finds something."""
+    hits = retrieve(text, _FACTS, facts) if facts else []
+    return different([hit for hit in hits if hit.similarity >= _NEAR])
+
+
+def _excerpt(text: str, about: str) -> str | None:
+    """Return the sentences of one paragraph that share most words with the topic, as they stand; None without prose."""
+    wanted = set(terms(plain(about)))
+    best, most = None, -1
+    for paragraph in paragraphs_of(text):
+        sentences = paragraph.sentences
+        shared = [len(wanted.intersection(map(stem, one.words))) for one in sentences]
+        for start in range(max(1, len(sentences) - _QUOTED + 1)):
+            window = sentences[start : start + _QUOTED]
+            if sum(shared[start : start + _QUOTED]) > most and sum(len(one.words) for one in window) >= _FEWEST_WORDS:
+                most = sum(shared[start : start + _QUOTED])
+                begin = paragraph.text.index(window[0].text)
+                best = paragraph.text[begin : paragraph.text.index(window[-1].text, begin) + len(window[-1].text)]
+    return best
 
 
 def _place(hit: FeatureHit) -> str:

@@ -26,6 +26,8 @@ _WELCOME: Final = {
     "search": "/v1/search",
     "chat": "/v1/chat/completions",
     "models": "/v1/models",
+    "drafts": "/v1/drafts",
+    "authors": "/v1/authors",
     "events": "/v1/events",
 }
 

@@ -149,6 +149,22 @@ def test_a_task_that_leaves_no_room_for_passages_is_refused(api: Api, model: Scr
 
 
 class TestWithoutAModel:
+    def test_labels_and_passages_about_something_else_are_left_out(self, api: Api) -> None:
+        api.index(
+            article(
+                "Queues",
+                "Copy link\n\nShare this queue limit\n\nTomatoes want sun and a wind that dries them.\n\n" + QUEUES,
+            )
+        )
+
+        quotes = {citation.quote for citation in draft(api, None).citations}
+
+        assert quotes
+        assert quotes <= {
+            "A queue without a limit hides a problem. It grows until memory ends.",
+            "Choose a limit for each queue.",
+        }
+
     def test_there_is_an_outline_with_verbatim_passages_and_no_draft(self, api: Api) -> None:
         api.index(article("Queues", QUEUES))
 
