@@ -51,7 +51,7 @@ schemas: setup ## Write the contracts' JSON Schemas; a test compares them with t
 schemas-check: setup
 	$(python) -m twin_contracts.schemas --check
 
-bench: bench-embedder bench-ingest bench-freshness ## Run every benchmark
+bench: bench-embedder bench-ingest bench-freshness bench-api ## Run every benchmark
 
 bench-embedder: setup ## Embedding rate against a bare ONNX loop
 	$(python) -m benchmarks.embedder
@@ -61,6 +61,9 @@ bench-ingest: setup ## Documents in, beside the bare embedder on the same chunks
 
 bench-freshness: setup ## Commit to searchable, idle and during a re-emission
 	$(python) -m benchmarks.freshness
+
+bench-api: setup ## What a chat call costs beside the model, and a hundred streams at once
+	$(python) -m benchmarks.api
 
 eval-answers: setup ## Answers and refusals over the questions of benchmarks/
 	$(python) -m benchmarks.eval_answers

@@ -96,6 +96,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     script: Stub
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -179,7 +180,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def main() -> int:
-    with openai_server(port=int(sys.argv[1]) if len(sys.argv) > 1 else 0) as stub:
+    thirty_words = Script(words=Script().words * 5)
+    with openai_server(Stub(script=lambda _: thirty_words), int(sys.argv[1]) if len(sys.argv) > 1 else 0) as stub:
         sys.stdout.write(f"{stub.url}\n")
         sys.stdout.flush()
         threading.Event().wait()

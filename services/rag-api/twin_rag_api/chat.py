@@ -1,10 +1,10 @@
 """Route of chat completions in OpenAI's shape, in one piece or streamed."""
 
-import asyncio
 from typing import Final
 from uuid import uuid4
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -49,7 +49,7 @@ class ChatRoutes:
     async def complete(self, request: ChatRequest, http: Request, access: KeyAccess) -> ChatCompletion | Response:
         """Answer the last user message from the documents, with citations, or refuse."""
         _refuse_what_is_not_there(request)
-        asked = await asyncio.to_thread(self._asked, request, access, str(http.base_url))
+        asked = await run_in_threadpool(self._asked, request, access, str(http.base_url))
         head = ChatCompletionChunk(
             id=f"chatcmpl-{uuid4().hex}", created=int(self._parts.clock.now().timestamp()), model=request.model
         )
