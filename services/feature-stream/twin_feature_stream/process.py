@@ -13,7 +13,7 @@ from twin_contracts.base import Digest, DocumentId
 from twin_contracts.events import Purge
 from twin_contracts.queues import Queue
 from twin_contracts.records import DocumentRecord
-from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.budget import Budgets
 from twin_feature_stream.decode import Decoder, DocumentEvent, redeem
 from twin_feature_stream.prepare import Prepared, PreparedChunk, State, prepare
 from twin_feature_stream.registry import HandlerRegistry
@@ -93,7 +93,7 @@ class Process:
     features: FeatureStore
     documents: DocumentStore
     decoder: Decoder
-    budget: ByteBudget
+    budgets: Budgets
     clock: Clock
     stop: Callable[[], bool]
     _sliced: dict[tuple[Queue, Position], _Sliced] = field(default_factory=dict)
@@ -205,7 +205,7 @@ class Process:
             texts = [chunk.embedded_text for chunk in group]
             began = self.clock.monotonic()
             embedded = self.registry.embed(group[0].payload.metadata.type)(texts, self.stop)
-            self.budget.embedded(sum(len(text.encode()) for text in texts), self.clock.monotonic() - began)
+            self.budgets.embedded(sum(len(text.encode()) for text in texts), self.clock.monotonic() - began)
             vectors.update(zip((chunk.payload.text_hash for chunk in group), embedded, strict=True))
         return vectors
 

@@ -10,7 +10,7 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from twin_contracts.queues import Lane, Queue
 from twin_feature_stream.ahead import Ahead, Epoch
-from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.budget import Budgets, ByteBudget
 from twin_feature_stream.errors import Failure
 from twin_feature_stream.process import Process, Work
 from twin_platform.errors import PlatformError
@@ -21,7 +21,7 @@ from twin_platform.telemetry.clock import Clock
 MAX_MESSAGES = 256
 REFILL_TURN = 10
 """One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
-FLUSH_SHARE = 0.03
+FLUSH_SHARE = 0.01
 """Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
 EPOCHS_AHEAD = 2
 """Epochs that are computed and not committed; a live event waits for no more than these."""
@@ -38,7 +38,7 @@ class Handout:
 
     consumer: Consumer
     queues: Sequence[Queue]
-    budget: ByteBudget
+    budgets: Budgets
     process: Process
     _turn: int = 0
     _lane_turns: Counter[Lane] = field(default_factory=Counter)
@@ -57,6 +57,13 @@ class Handout:
                 return works
         return []
 
+    def spent(self, works: Sequence[Work], seconds: float) -> None:
+        """Learn how long an epoch took."""
+        size = sum(min(work.delivery.cost, work.slice_bytes or work.delivery.cost) for work in works)
+        sliced = works[0].slice_bytes is not None
+        budget = self.budgets.background if sliced else self._budget(works[0].delivery.queue.lane)
+        budget.spent(size, seconds)
+
     def _of_lane(self, lane: Lane, queues: list[Queue]) -> list[Work]:
         """Return the lane's next work; one of its documents at a time is in slices, which take every other turn."""
         self._lane_turns[lane] += 1
@@ -65,12 +72,12 @@ class Handout:
         start = turn // 2 % len(queues) if queues else 0
         free = [queue for queue in queues[start:] + queues[:start] if queue not in self._sliced]
         if sliced is None:
-            return self._begin(free[:1]) or self._whole(free) or self._begin(free)
-        return self._slice(sliced) if turn % 2 else self._whole(free) or self._slice(sliced)
+            return self._begin(lane, free[:1]) or self._whole(lane, free) or self._begin(lane, free)
+        return self._slice(sliced) if turn % 2 else self._whole(lane, free) or self._slice(sliced)
 
-    def _whole(self, queues: list[Queue]) -> list[Work]:
+    def _whole(self, lane: Lane, queues: list[Queue]) -> list[Work]:
         works: list[Work] = []
-        budget = self.budget.bytes
+        budget = self._budget(lane).bytes
         for queue in queues:
             taken = self.consumer.take(queue, MAX_MESSAGES - len(works), budget)
             budget -= sum(delivery.cost for delivery in taken)
@@ -79,17 +86,20 @@ class Handout:
                 break
         return works
 
-    def _begin(self, queues: list[Queue]) -> list[Work]:
+    def _begin(self, lane: Lane, queues: list[Queue]) -> list[Work]:
         for queue in queues:
             cost = self.consumer.peek_cost(queue)
-            if cost is not None and cost > self.budget.bytes:
+            if cost is not None and cost > self._budget(lane).bytes:
                 for delivery in self.consumer.take(queue, 1, cost):
                     self._sliced[queue] = delivery
                     return self._slice(delivery)
         return []
 
     def _slice(self, delivery: Delivery) -> list[Work]:
-        return [Work(delivery, self.budget.bytes)]
+        return [Work(delivery, self.budgets.background.bytes)]
+
+    def _budget(self, lane: Lane) -> ByteBudget:
+        return self.budgets.live if lane is Lane.LIVE else self.budgets.background
 
 
 @dataclass
@@ -175,9 +185,7 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         """Count the previous epoch's work as committed: this is its first poll after the sink finished it."""
         if self._emitted is None:
             return
-        works = self._emitted.works
-        size = sum(min(work.delivery.cost, work.slice_bytes or work.delivery.cost) for work in works)
-        self.handout.budget.spent(size, now - self._began)
+        self.handout.spent(self._emitted.works, now - self._began)
         for delivery in self._emitted.prepared.result().finished:
             self._committed[delivery.queue] = delivery.position
         self._emitted = None
@@ -208,5 +216,5 @@ class LogSource(FixedPartitionedSource[Epoch, None]):
         Raises:
             QueueMissing: cdc has not declared them yet.
         """
-        handout = Handout(self.log.consume(self.queues), self.queues, self.process.budget, self.process)
+        handout = Handout(self.log.consume(self.queues), self.queues, self.process.budgets, self.process)
         return LogPartition(handout, self.ahead, self.failure, self.features, self.clock, self.stop, self.flush_seconds)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from twin_contracts.queues import Lane, Queue
 from twin_feature_stream.ahead import Ahead
-from twin_feature_stream.budget import ByteBudget
+from twin_feature_stream.budget import Budgets
 from twin_feature_stream.decode import Decoder
 from twin_feature_stream.errors import Failure
 from twin_feature_stream.flow import build_dataflow, run_dataflow
@@ -78,7 +78,7 @@ class FeatureStream:
             features=self.features,
             documents=self.documents,
             decoder=Decoder(self.records, self.clock),
-            budget=ByteBudget(),
+            budgets=Budgets(),
             clock=self.clock,
             stop=stop.is_set,
         )

@@ -31,11 +31,11 @@ class HuggingFaceTokenizer:
 
     def spans(self, text: str) -> list[tuple[int, int]]:
         """Return the tokens of `text` as (start, end) in code points, special tokens left out, none truncated."""
-        return [
-            (start + offset, end + offset)
-            for offset, window in _windows(text)
-            for start, end in self._tokenizer.encode(window, add_special_tokens=False).offsets
-        ]
+        spans: list[tuple[int, int]] = []
+        for offset, window in _windows(text):
+            found = self._tokenizer.encode(window, add_special_tokens=False).offsets
+            spans += [(start + offset, end + offset) for start, end in found] if offset else found
+        return spans
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         """Return each text's number of tokens, special tokens left out."""
