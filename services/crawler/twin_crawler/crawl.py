@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 
 from twin_contracts.base import AuthorId, DocumentId
-from twin_contracts.crawl import MAX_LISTED, CrawlJob, LinkOutcome, LinkState, Refusal
+from twin_contracts.crawl import MAX_LISTED, CrawlJob, LinkKind, LinkOutcome, LinkState, Refusal
 from twin_contracts.documents import AuthorRef, Raw, document_id_of
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
 from twin_crawler.memory import Memory, Remembered
@@ -41,7 +41,7 @@ class Crawl:
         try:
             choice = self.table.choose(before.link, job.kind)
         except FetchRefused as error:
-            return outcome.refused_because(str(error))
+            return outcome.refused_because(error.why)
         memory = Memory(self.records, self.clock)
         reading = _Reading(self, memory, choice, job, outcome, memory.of(choice.source))
         try:
@@ -49,9 +49,9 @@ class Crawl:
         except FetchRefused as error:
             if error.reason is Reason.GONE and error.url == choice.link:
                 reading.gone(error.url)
-            return outcome.refused_because(str(error))
+            return outcome.refused_because(error.why if error.url == choice.link else str(error))
         except FetchFailed as error:
-            return outcome.refused_because(f"{error}; nothing of it was deleted, crawl it again later")
+            return outcome.refused_because(f"{error.why}; nothing of it was deleted, crawl it again later")
 
 
 class _Outcome:
@@ -106,7 +106,6 @@ class _Reading:
     def read(self) -> LinkOutcome:
         author = self.job.author or (self.known.author if self.known else None)
         authorship = Authorship(self.crawl.owner(), author)
-        self.outcome.note(self.choice.note)
         with closing(self.choice.crawler(self.choice.link, authorship, self._validators(author))) as items:
             for item in items:
                 self._take(item)
@@ -128,6 +127,9 @@ class _Reading:
                 self.found = item
                 self.outcome.set(kind=self.known.kind if item.unchanged and self.known else item.kind)
                 self.outcome.set(expected=item.expected)
+                if self.choice.unknown_host and not item.unchanged:
+                    kind = "web page" if item.kind is LinkKind.PAGE else item.kind
+                    self.outcome.note(f"nothing particular is known of {self.choice.unknown_host}; read as a {kind}")
             case Note():
                 self.outcome.note(item.text)
             case Refusal():
@@ -176,7 +178,7 @@ class _Reading:
     def _validators(self, author: AuthorRef | None) -> Validators:
         """Return what may make the site say that nothing has changed: only while all that it stands for is stored."""
         known = self.known
-        if known is None or known.author != author or not all(map(self.crawl.documents.get, known.documents)):
+        if known is None or known.author != author or not all(map(self.crawl.documents.author_of, known.documents)):
             return Validators()
         return Validators(known.etag, known.last_modified)
 
@@ -185,5 +187,4 @@ class _Reading:
         authors: tuple[AuthorId, ...] | None = self.job.authors
         if authors is None:
             return True
-        stored = self.crawl.documents.get(document_id)
-        return stored is None or stored.author.id in authors
+        return self.crawl.documents.author_of(document_id) in {None, *authors}

@@ -16,12 +16,13 @@ _REPOSITORY_PARTS = 2
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Who reads a link, under which name it is remembered, and what to tell about that."""
+    """Who reads a link, and under which name it is remembered."""
 
     crawler: Crawler
     link: str
     source: str
-    note: str | None = None
+    unknown_host: str | None = None
+    """The host, where nothing particular is known of it."""
 
 
 class CrawlerTable:
@@ -57,8 +58,8 @@ class CrawlerTable:
         for host in hosts:
             if (host, kind) in self._rows:
                 return Choice(self._rows[host, kind], url, source)
-        unknown = f"nothing particular is known of {hosts[0]}; read as any web page or feed"
-        return Choice(self._rows[ANY, kind], url, source, unknown if kind is LinkKind.AUTO else None)
+        unknown = split.hostname if kind is LinkKind.AUTO else None
+        return Choice(self._rows[ANY, kind], url, source, unknown)
 
     def _is_repository(self, hosts: list[str], path: str) -> bool:
         """Return whether a URL names a repository: by its ending, or as `/owner/name` of a host of repositories."""

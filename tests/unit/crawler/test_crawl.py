@@ -263,7 +263,7 @@ def test_a_document_too_large_for_the_store_is_refused_and_its_neighbours_stay(w
 def test_an_unknown_host_is_read_as_a_page_and_that_is_said(world: World) -> None:
     outcome = world.run(PAGE, article(LINK), Note("left out: 1"))
 
-    assert outcome.note == "nothing particular is known of blog.example; read as any web page or feed; left out: 1"
+    assert outcome.note == "nothing particular is known of blog.example; read as a web page; left out: 1"
 
 
 @pytest.mark.parametrize("link", ["https://walled.example/x", "https://www.walled.example/in/olga"])
