@@ -14,7 +14,7 @@ MAX_LISTED = 1000
 """Most ids, and most refusals, that one link's outcome lists; the counts beside them count all."""
 
 Link = Annotated[
-    Text,
+    str,
     StringConstraints(
         strip_whitespace=True, min_length=8, max_length=2000, pattern=r"^[Hh][Tt][Tt][Pp][Ss]?://[^\s\x00-\x1f]+$"
     ),

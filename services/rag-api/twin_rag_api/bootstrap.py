@@ -11,6 +11,7 @@ from twin_rag_api.chat import ChatRoutes
 from twin_rag_api.crawls import CrawlRoutes
 from twin_rag_api.documents import DocumentRoutes
 from twin_rag_api.drafts import DraftRoutes
+from twin_rag_api.events import ABOUT as ABOUT_EVENTS
 from twin_rag_api.events import EventRoutes
 from twin_rag_api.forget import ForgetRoutes
 from twin_rag_api.gate import Gate
@@ -33,6 +34,7 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app = Api(
         title="LLM Twin",
         version=version("llm-twin-rag-api"),
+        description=ABOUT_EVENTS,
         redoc_url=None,
         # the gate checks the key; this tells readers of /docs about it
         dependencies=[Depends(HTTPBearer(auto_error=False))],

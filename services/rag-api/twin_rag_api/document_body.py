@@ -23,10 +23,10 @@ _TEXT: Final = {
 BODY: Final[dict[str, JsonValue]] = {
     "requestBody": {
         "required": True,
-        "description": "A document as JSON; or its text, and what there is to say about it in the query.",
+        "description": "A document as JSON; or its text itself. The query adds what the body leaves unsaid.",
         "content": {
             _JSON: {"schema": {"$ref": f"#/components/schemas/{DocumentInput.__name__}"}},
-            **{media_type: {"schema": {"type": "string"}} for media_type in _TEXT},
+            **{media_type: {"schema": {}} for media_type in _TEXT},  # whatever it is, it is text
         },
     }
 }
@@ -38,21 +38,21 @@ async def _document_in(request: Request, options: Annotated[DocumentOptions, Que
 
     Raises:
         MediaTypeUnknown: the body is neither JSON nor text.
-        InvalidRequest: it cannot be read, or it is JSON and the query says something, too.
+        InvalidRequest: it cannot be read.
     """
     header = Message()
     header["Content-Type"] = request.headers.get("content-type", "nothing/given")
     media_type = header.get_content_type()
     body = await request.body()
-    if media_type in _TEXT:
+    if media_type == _JSON:
+        document = _validated(_parsed(body))
+    elif media_type in _TEXT:
         text = _decoded(body, header.get_content_charset("utf-8"))
-        given = options.model_dump(exclude_unset=True)
-        return _validated({**given, "text": text, "format": _TEXT[media_type]})
-    if media_type != _JSON:
+        document = _validated({"text": text, "format": _TEXT[media_type]})
+    else:
         raise MediaTypeUnknown(request.headers.get("content-type", ""), (_JSON, *_TEXT))
-    for name in options.model_fields_set:
-        raise InvalidRequest(name, "the query describes a body that is text; beside JSON it says nothing")
-    return _validated(_parsed(body))
+    unsaid = options.model_fields_set - document.model_fields_set
+    return document.model_copy(update={name: getattr(options, name) for name in unsaid})
 
 
 GivenDocument = Annotated[DocumentInput, Depends(_document_in)]

@@ -22,13 +22,12 @@ _LOOK_SECONDS: Final = 0.1
 _ASK_SECONDS: Final = 1.0
 """Between two looks at what is in the record store: crawls, and the key itself."""
 
-_STREAM: Final = {
-    "text/event-stream": {
-        "schema": {"type": "string"},
-        "description": "`event:` is `indexed`, `rejected`, `parked` or `deleted` with a DocumentNews as `data:`, or "
-        "`crawl` with a CrawlJob without its lists of documents; a line that begins with a colon is a sign of life.",
-    }
-}
+ABOUT: Final = (
+    "`GET /v1/events` tells what happens, as server-sent events: `indexed`, `rejected`, `parked` and `deleted` with a "
+    "document, `crawl` with a crawl's progress; a comment at least every ten seconds. `?seconds=60` ends it after a "
+    "minute. It is not among the routes below, since a program made from them would wait for its end."
+)
+"""For the OpenAPI document's description."""
 
 
 class EventRoutes:
@@ -44,13 +43,7 @@ class EventRoutes:
     def router(self) -> APIRouter:
         """Return the route `/v1/events`."""
         router = APIRouter(tags=["system"])
-        router.add_api_route(
-            "/v1/events",
-            self.events,
-            methods=["GET"],
-            response_class=StreamingResponse,
-            responses={200: {"content": _STREAM, "description": "Server-sent events, until somebody leaves."}},
-        )
+        router.add_api_route("/v1/events", self.events, methods=["GET"], include_in_schema=False)
         return router
 
     async def events(

@@ -73,12 +73,22 @@ def _on_http_error(request: Request, error: Exception) -> Response:
         case HTTPStatus.NOT_FOUND:
             detail = f"there is no route {request.url.path!r}; /docs lists them"
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = f"{request.url.path!r} does not take {request.method}; /docs says what it takes"
+            allowed = _methods(request) or (http.headers or {}).get("Allow", "")
+            detail = f"{request.url.path!r} takes {allowed}, not {request.method}"
+            return error_response(request.url.path, http.status_code, detail, headers={"Allow": allowed})
         case HTTPStatus.BAD_REQUEST:  # the framework's word for a body that is not text
             return _on_platform_error(request, InvalidRequest("body", "it cannot be read; send JSON in UTF-8"))
         case _:
             detail = http.detail
     return error_response(request.url.path, http.status_code, detail, headers=dict(http.headers or {}))
+
+
+def _methods(request: Request) -> str:
+    """Return every method of the request's path; the framework names those of its first route alone."""
+    app: FastAPI = request.app
+    route = getattr(request.scope.get("route"), "path", request.url.path)
+    operations = app.openapi()["paths"].get(route, {})
+    return ", ".join(sorted(method.upper() for method in operations))
 
 
 def _on_invalid(request: Request, error: Exception) -> Response:
