@@ -9,7 +9,7 @@ from twin_contracts.documents import RawArticle, Source, TextFormat, document_id
 from twin_crawler.crawlers.block_pages import obstacle_in
 from twin_crawler.crawlers.charset import text_of
 from twin_crawler.crawlers.page_facts import Facts, facts_of
-from twin_crawler.crawlers.page_html import html_of
+from twin_crawler.crawlers.page_html import html_of, words_of
 from twin_crawler.crawlers.page_tree import Tree, prepare
 from twin_crawler.crawlers.platforms import platform_of
 from twin_crawler.errors import FetchRefused, Reason
@@ -19,6 +19,10 @@ MOST_TAGS = 50_000
 """A longer page is a listing or made to keep a parser busy."""
 _FEWEST_LETTERS = 80
 _NOT_FOR_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+_SAYS_HTML = re.compile("html", re.IGNORECASE)
+"""The extractor refuses what does not begin by saying what it is; the header has said it already."""
+_MOST_ODD = 0.05
+"""Share of a text's characters that may be none."""
 _EXPORT = "if the text is yours, export it there and use `twin import`"
 
 
@@ -30,7 +34,10 @@ def read_page(fetched: Fetched, authorship: Authorship) -> RawArticle:
     Raises:
         FetchRefused: it holds no text, or something stands before it: a login, a captcha, a paywall, JavaScript.
     """
-    page = _NOT_FOR_XML.sub("", text_of(fetched.body, fetched.charset))
+    decoded = text_of(fetched.body, fetched.charset)
+    page = _NOT_FOR_XML.sub("", decoded)
+    if len(decoded) - len(page) + page.count("\ufffd") > _MOST_ODD * len(decoded):
+        raise FetchRefused(fetched.url, Reason.NO_TEXT, "it is no text but something binary, or in an unknown charset")
     if (tags := page.count("<")) > MOST_TAGS:
         raise FetchRefused(
             fetched.url, Reason.TOO_LARGE, f"it has {tags:,} tags, more than the {MOST_TAGS:,} of a text"
@@ -40,16 +47,17 @@ def read_page(fetched: Fetched, authorship: Authorship) -> RawArticle:
     facts = facts_of(tree, fetched.url)
     found = bare_extraction(tree, fetched.url, output_format="xml", include_comments=False, include_formatting=True)
     body = found.body if found is not None and not isinstance(found, dict) else None
-    words = " ".join(body.itertext()) if body is not None else ""
+    text = html_of(body) if body is not None else ""
+    words = words_of(text)
     if obstacle := obstacle_in(_tree(fetched, page), facts.title or "", words):
         raise FetchRefused(fetched.url, Reason.BLOCK_PAGE, f"{obstacle}; {_EXPORT}")
-    if body is None or sum(map(str.isalnum, words)) < _FEWEST_LETTERS:
+    if sum(map(str.isalnum, words)) < _FEWEST_LETTERS:
         raise FetchRefused(fetched.url, Reason.NO_TEXT, f"nothing on it reads like a text; {_EXPORT}")
-    return _article(fetched, facts, html_of(body), authorship)
+    return _article(fetched, facts, text, authorship)
 
 
 def _tree(fetched: Fetched, page: str) -> Tree:
-    tree = load_html(page)
+    tree = load_html(page if _SAYS_HTML.search(page, 0, 100) else f"<!doctype html>{page}")
     if tree is None:
         raise FetchRefused(fetched.url, Reason.NO_TEXT, f"it is empty or no HTML; {_EXPORT}")
     return tree

@@ -18,10 +18,10 @@ _MAX_TITLE, _MAX_NAME = 1000, 100
 _LANGUAGE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{1,8}){0,3}")
 _NO_NAME = re.compile(r"[@/<>{}]|https?:")
 _NAMED = (
-    "//*[contains(@class,'p-author')]",
+    "//*[contains(concat(' ',@class,' '),' p-author ')]",
     "//*[@itemprop='author']//*[@itemprop='name']",
     "//*[@typeof='schema:Person'][@property='schema:name']",
-    "//*[contains(@class,'author') and contains(@class,'vcard')]//*[contains(@class,'fn')]",
+    "//*[contains(@class,'author') and contains(@class,'vcard')]//*[contains(concat(' ',@class,' '),' fn ')]",
 )
 """Where the common engines put an author's name, and nothing else."""
 _JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]*?"name"\s*:\s*("(?:[^"\\]|\\.){1,200}")')

@@ -5,18 +5,26 @@ backslashes into the words; the one for HTML makes blocks of code inside a line 
 """
 
 import html
+import re
 
 from twin_crawler.crawlers.page_tree import Tree
 
 _TAGS = {"p": "p", "item": "li", "quote": "blockquote", "table": "table", "row": "tr", "hi": "em", "del": "del"}
 _HOLD_LINES = frozenset({"p", "item", "cell", "head", "hi", "ref", "del"})
 """Code inside these stands in a line."""
+_MARK = re.compile(r"<[^>]*>")
 _LEVELS = frozenset("123456")
 
 
 def html_of(tree: Tree) -> str:
     """Return the HTML of an extracted text, without a page around it."""
-    return "\n".join(_write(child) for child in tree)
+    loose = html.escape((tree.text or "").strip(), quote=False)
+    return "\n".join([*([f"<p>{loose}</p>"] if loose else []), *map(_write, tree)])
+
+
+def words_of(text: str) -> str:
+    """Return what a reader sees of this module's HTML, in one line."""
+    return " ".join(html.unescape(_MARK.sub(" ", text)).split())
 
 
 def _write(element: Tree) -> str:

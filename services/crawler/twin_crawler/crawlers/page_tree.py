@@ -3,6 +3,7 @@
 Each rule is one that the extractor lacks; `make eval-extraction` shows what it is worth.
 """
 
+import json
 import re
 from typing import Any
 
@@ -14,11 +15,14 @@ _NO_NUMBER = re.compile(r"[^\d\s]")
 _LANDMARKS = "//article|//main|//*[@role='main']"
 _BOX_CHARACTERS = 400
 """A sign-up box has fewer; a text that holds one has more."""
+_MOST_BOXES = 50
 _MOSTLY_LINKS = 0.6
+_NONSENSE_CHARACTERS = 20_000
 
 
 def prepare(tree: Tree) -> None:
     """Change the page in place."""
+    _drop_long_nonsense(tree)
     _drop_permalinks(tree)
     _unwrap_numbered_code(tree)
     _unwrap_figures(tree)
@@ -27,6 +31,16 @@ def prepare(tree: Tree) -> None:
     _drop_lines_of_links(tree)
     _reduce_layout_table(tree)
     _mark_bare_body(tree)
+
+
+def _drop_long_nonsense(tree: Tree) -> None:
+    """Drop long metadata that is no JSON: the extractor would search it for minutes."""
+    for script in tree.xpath("//script[contains(@type,'json')]"):
+        if len(script.text or "") > _NONSENSE_CHARACTERS:
+            try:
+                json.loads(script.text, strict=False)
+            except (ValueError, RecursionError):
+                script.drop_tree()
 
 
 def _drop_permalinks(tree: Tree) -> None:
@@ -56,7 +70,7 @@ def _unwrap_figures(tree: Tree) -> None:
 
 def _drop_signup_boxes(tree: Tree) -> None:
     """Drop the small boxes around a field for an email address, in whatever place of the text they stand."""
-    for field in tree.xpath("//input[@type='email']"):
+    for field in tree.xpath("//input[@type='email']")[:_MOST_BOXES]:
         box = None
         for above in field.iterancestors():
             if above.tag in ("html", "body", "main", "article") or _size(above) > _BOX_CHARACTERS:
