@@ -8,9 +8,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue, ValidationError
 
-from twin_contracts.chat import FinishReason, Usage
+from twin_contracts.chat import FinishReason
+from twin_rag_api.adapters.openai_wire import Event, EventTooLong, Listing, data_lines, start_of
 from twin_rag_api.adapters.thoughts import Thoughts, UnopenedThoughts
 from twin_rag_api.errors import ModelFailed, ModelNotChosen
 from twin_rag_api.ports import Piece, Prompt
@@ -21,42 +22,9 @@ NEXT_TOKEN_SECONDS: Final = 30.0
 LISTING_SECONDS: Final = 5.0
 
 _CONNECT_SECONDS: Final = 5.0
-_MAX_EVENT: Final = 1024 * 1024
 _SHOWN: Final = 200
 _FINISHED: Final[dict[str, FinishReason]] = {"length": "length", "content_filter": "content_filter"}
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-class _Delta(BaseModel):
-    content: str | None = None
-    reasoning_content: str | None = None
-    reasoning: str | None = None
-
-
-class _Choice(BaseModel):
-    delta: _Delta = _Delta()
-    finish_reason: str | None = None
-
-
-class _Usage(BaseModel):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-
-
-class _Event(BaseModel):
-    """As little of a server's event as we need; the more is asked for, the fewer servers fit."""
-
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    error: JsonValue = None
-
-
-class _Listed(BaseModel):
-    id: str
-
-
-class _Listing(BaseModel):
-    data: list[_Listed] | None = None
 
 
 class OpenAIModel:
@@ -97,7 +65,7 @@ class OpenAIModel:
         if not response.is_success:
             raise ModelFailed(self.name, self._refusal(response.status_code, response.text))
         try:
-            return [model.id for model in _Listing.model_validate_json(response.content).data or []]
+            return [model.id for model in Listing.model_validate_json(response.content).data or []]
         except ValidationError as error:
             raise ModelFailed(self.name, "does not list its models as OpenAI does") from error
 
@@ -136,7 +104,7 @@ class OpenAIModel:
             async for piece in pieces:
                 yield piece
 
-    async def _pieces(self, events: AsyncGenerator[_Event, None]) -> AsyncGenerator[Piece, None]:
+    async def _pieces(self, events: AsyncGenerator[Event, None]) -> AsyncGenerator[Piece, None]:
         thoughts = Thoughts()
         said, ended = False, None
         async for event in events:
@@ -150,7 +118,7 @@ class OpenAIModel:
                 if text:
                     yield Piece(text)
             if event.usage:
-                yield Piece(usage=_usage(event.usage))
+                yield Piece(usage=event.counted)
         rest = thoughts.end()
         if ended is None:
             raise ModelFailed(self.name, "broke off before its end")
@@ -165,7 +133,7 @@ class OpenAIModel:
             why = "sends its reasoning as its answer; switch on its server's reasoning parser"
             raise ModelFailed(self.name, why) from error
 
-    async def _events(self, client: httpx.AsyncClient, body: dict[str, JsonValue]) -> AsyncGenerator[_Event, None]:
+    async def _events(self, client: httpx.AsyncClient, body: dict[str, JsonValue]) -> AsyncGenerator[Event, None]:
         """Yield the reply's events; only a token sets the clock back, no comment and no empty event does."""
         now = asyncio.get_running_loop().time
         limit = FIRST_TOKEN_SECONDS
@@ -174,23 +142,23 @@ class OpenAIModel:
         try:
             async with asyncio.timeout_at(deadline):
                 response = await client.send(request, stream=True)
-            async with aclosing(response), aclosing(_data_lines(response)) as lines:
+            async with aclosing(response), aclosing(data_lines(response)) as lines:
                 if not response.is_success:
                     async with asyncio.timeout_at(deadline):
-                        raise ModelFailed(self.name, self._refusal(response.status_code, await _start_of(response)))
+                        raise ModelFailed(self.name, self._refusal(response.status_code, await start_of(response)))
                 while True:
                     async with asyncio.timeout_at(deadline):
                         line = await anext(lines, None)
                     if line is None or line == b"[DONE]":
                         return
-                    event = _Event.model_validate_json(line)
+                    event = Event.model_validate_json(line)
                     yield event
-                    if any(c.delta.content or c.delta.reasoning_content or c.delta.reasoning for c in event.choices):
+                    if event.has_token:
                         limit = NEXT_TOKEN_SECONDS
                         deadline = now() + limit
         except (httpx.HTTPError, OSError) as error:
             raise ModelFailed(self.name, _reason(error, limit)) from error
-        except (ValidationError, _EventTooLong) as error:
+        except (ValidationError, EventTooLong) as error:
             raise ModelFailed(self.name, "sends what is no chat completion") from error
 
     def _client(self) -> httpx.AsyncClient:
@@ -206,35 +174,6 @@ class OpenAIModel:
     def _refusal(self, status: int, said: str) -> str:
         told = _shown(said.replace(self._key, "***") if self._key else said)
         return f"answers with HTTP status {status}" + (f": {told}" if told else "")
-
-
-class _EventTooLong(ValueError):
-    """A line above what any event has."""
-
-
-async def _data_lines(response: httpx.Response) -> AsyncGenerator[bytes, None]:
-    """Yield what stands in the `data:` lines. Only a line feed ends one: JSON may hold other separators."""
-    rest = b""
-    async for part in response.aiter_bytes():
-        *lines, rest = (rest + part).split(b"\n")
-        if len(rest) > _MAX_EVENT:
-            raise _EventTooLong
-        for line in lines:
-            if line.startswith(b"data:") and line[5:].strip():
-                yield line[5:].strip()
-    if rest.startswith(b"data:"):
-        yield rest[5:].strip()
-
-
-async def _start_of(response: httpx.Response) -> str:
-    async for part in response.aiter_bytes():
-        return part.decode("utf-8", "replace")
-    return ""
-
-
-def _usage(usage: _Usage) -> Usage:
-    prompt, completion = max(0, usage.prompt_tokens), max(0, usage.completion_tokens)
-    return Usage(prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion)
 
 
 def _reason(error: Exception, limit: float) -> str:
