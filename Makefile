@@ -68,6 +68,9 @@ bench-api: setup ## What a chat call costs beside the model, and a hundred strea
 eval-answers: setup ## Answers and refusals over the questions of benchmarks/
 	$(python) -m benchmarks.eval_answers
 
+eval-extraction: setup ## What of an article is kept, and what of the page around it, over the pages of benchmarks/
+	$(python) -m benchmarks.eval_extraction
+
 size: setup ## Lines of product code beside the size we expect
 	@$(python) scripts/size.py
 
