@@ -194,8 +194,8 @@ def test_who_writes_answers_is_said_and_where_passages_go(stub: Stub) -> None:
     open_model(ModelSettings(url=stub.url), here.append)
     open_model(ModelSettings(url="https://llm.example/v1", model="big"), there.append)
 
-    assert here == ["answers are written by the language model stub on this machine"]
-    assert "big on llm.example" in there[0]
+    assert here == ["answers are written by the language model stub at 127.0.0.1"]
+    assert "big at llm.example" in there[0]
     assert "sent to llm.example" in there[1]
     assert "not redacted" in there[1]
 

@@ -39,9 +39,14 @@ def open_model(settings: ModelSettings, say: Callable[[str], None], ollama_url: 
     model = OpenAIModel(settings.url, settings.model, settings.key, settings.context)
     try:
         asyncio.run(model.choose())
+        say(f"answers are written by the language model {model.name} at {model.host}")
     except ModelFailed as error:
         say(f"{error}; until it answers, answers are quotes of your documents")
-    _tell(model, say)
+    if not model.is_local:
+        say(
+            f"questions, their history and the passages found for them are sent to {model.host}; secrets and personal "
+            "data in them are not redacted"
+        )
     return model
 
 
@@ -56,16 +61,5 @@ def _ollama(settings: ModelSettings, say: Callable[[str], None], url: str) -> Op
     except ModelNotChosen as error:  # nobody asked for it, so it is no reason to refuse to start
         say(f"{error}; until then answers are quotes of your documents")
         return None
-    _tell(model, say)
+    say(f"answers are written by the language model {model.name} of the Ollama on this machine")
     return model
-
-
-def _tell(model: OpenAIModel, say: Callable[[str], None]) -> None:
-    """Say who writes the answers, and what leaves this machine for it."""
-    where = "this machine" if model.is_local else model.host
-    say(f"answers are written by the language model {model.name} on {where}")
-    if not model.is_local:
-        say(
-            f"questions, their history and the passages found for them are sent to {model.host}; secrets and personal "
-            "data in them are not redacted"
-        )
