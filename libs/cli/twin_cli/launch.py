@@ -115,6 +115,7 @@ def running_system(
             components=supervisor.components,
             captured=lambda: is_captured(stores.documents, stores.records),
             seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
+            chunks_embedded=lambda: stream.status.chunks_embedded,
             model=open_model(_model_settings(settings), say),
         )
         opened.enter_context(_serving(parts, folder.key or "", listening))

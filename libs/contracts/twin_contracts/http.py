@@ -146,6 +146,8 @@ class SystemStatus(Contract):
     embedding: Text
     seconds_to_searchable: float | None = None
     """Commit to searchable of the last live change; None before the first."""
+    chunks_embedded: NonNegativeInt = 0
+    """Chunks that got a new vector since the process started; those that kept an earlier one are not among them."""
 
 
 class ComponentStatus(Contract):

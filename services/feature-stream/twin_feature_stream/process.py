@@ -17,6 +17,7 @@ from twin_feature_stream.budget import Budgets
 from twin_feature_stream.decode import Decoder, DocumentEvent, redeem
 from twin_feature_stream.prepare import Prepared, PreparedChunk, State, prepare
 from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.status import FlowStatus
 from twin_platform.documents.port import DocumentStore
 from twin_platform.features.port import (
     ApplyDocument,
@@ -96,6 +97,7 @@ class Process:
     budgets: Budgets
     clock: Clock
     stop: Callable[[], bool]
+    status: FlowStatus = field(default_factory=FlowStatus)
     _sliced: dict[tuple[Queue, Position], _Sliced] = field(default_factory=dict)
 
     def prepare(self, works: list[Work]) -> Batch:
@@ -206,6 +208,7 @@ class Process:
             began = self.clock.monotonic()
             embedded = self.registry.embed(group[0].payload.metadata.type)(texts, self.stop)
             self.budgets.embedded(sum(len(text.encode()) for text in texts), self.clock.monotonic() - began)
+            self.status.chunks_embedded += len(texts)
             vectors.update(zip((chunk.payload.text_hash for chunk in group), embedded, strict=True))
         return vectors
 

@@ -14,6 +14,8 @@ class FlowStatus:
     detail: str | None = None
     seconds_to_searchable: float | None = None
     """Commit to searchable of the slowest document of the last commit that had a live one."""
+    chunks_embedded: int = 0
+    """Given to the embedder since the start; a chunk that kept the vector of an earlier revision is not among them."""
 
     def committed(self, committed_at: Sequence[datetime], now: datetime) -> None:
         """Take note of a commit of documents that the store committed at these moments."""

@@ -81,6 +81,7 @@ class FeatureStream:
             budgets=Budgets(),
             clock=self.clock,
             stop=stop.is_set,
+            status=self.status,
         )
         failure = Failure()
         sink = FeatureSink(self.features, failure, self.status, self.clock)

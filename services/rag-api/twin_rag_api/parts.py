@@ -33,6 +33,8 @@ class Parts:
     """Whether cdc has published everything that the document store has committed."""
     seconds_to_searchable: Callable[[], float | None]
     """Commit to searchable of the last live change; None before the first."""
+    chunks_embedded: Callable[[], int] = int
+    """How many chunks got a new vector since the process started."""
     model: LanguageModel | None = None
     """Writes answers and drafts; None where none is configured."""
     metrics: Metrics = field(default_factory=Metrics)

@@ -81,6 +81,7 @@ class SystemRoutes:
             reemissions=len(open_reemissions(self._parts.records)),
             embedding=self._parts.embedder.spec.id,
             seconds_to_searchable=self._parts.seconds_to_searchable(),
+            chunks_embedded=self._parts.chunks_embedded(),
         )
 
     def _readiness(self) -> Readiness:
