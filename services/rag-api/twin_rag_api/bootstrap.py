@@ -16,7 +16,7 @@ from twin_rag_api.events import EventRoutes
 from twin_rag_api.forget import ForgetRoutes
 from twin_rag_api.gate import Gate
 from twin_rag_api.models import ModelRoutes
-from twin_rag_api.openapi import Api
+from twin_rag_api.openapi import Api, refuse_unknown_query
 from twin_rag_api.parts import Parts
 from twin_rag_api.problems import install_error_responses
 from twin_rag_api.retrieve import Retriever
@@ -37,7 +37,7 @@ def build_api(parts: Parts, key: str) -> FastAPI:
         description=ABOUT_EVENTS,
         redoc_url=None,
         # the gate checks the key; this tells readers of /docs about it
-        dependencies=[Depends(HTTPBearer(auto_error=False))],
+        dependencies=[Depends(HTTPBearer(auto_error=False)), Depends(refuse_unknown_query)],
     )
     app.add_middleware(Gate, keys=Keys(key, parts.records, parts.clock), metrics=parts.metrics)
     app.state.stopping = False

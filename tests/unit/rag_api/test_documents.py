@@ -181,3 +181,75 @@ def post(client_id: str, text: str) -> RawPost:
     document = raw_document(document_id_of_client(client_id), DocumentInput(type="post", text=text), OWNER)
     assert isinstance(document, RawPost)
     return document
+
+
+@pytest.mark.parametrize(
+    ("media_type", "body", "text_format", "title"),
+    [
+        ("text/markdown", b"# On bees\n\nThey hum.", "markdown", "On bees"),
+        ("text/plain", b"\xef\xbb\xbfOn bees\nThey hum.", "plain", "On bees"),
+        ("text/html; charset=ISO-8859-1", b"<h1>B\xeaes</h1><p>They hum.", "html", "Bêes"),
+    ],
+)
+def test_a_file_is_a_document(api: Api, media_type: str, body: bytes, text_format: str, title: str) -> None:
+    for _ in range(2):
+        response = api.client.put(
+            "/v1/documents/a?author=Ada&url=https://example.org/a", content=body, headers={"Content-Type": media_type}
+        )
+
+    stored = api.documents.get(document_id_of_client("a"))
+    assert response.status_code == 202
+    assert response.headers["location"] == f"/v1/documents/{document_id_of_client('a')}"
+    assert isinstance(stored, RawArticle)
+    assert (stored.format, stored.title, stored.author.id) == (text_format, title, "ada")
+    assert stored.source.url == "https://example.org/a"
+
+
+def test_a_source_file_is_described_in_the_query(api: Api) -> None:
+    query = "?type=code&repository=r&path=src/a.py"
+    api.client.put(f"/v1/documents/a{query}", content=b"x = 1\n", headers={"Content-Type": "text/plain"})
+
+    stored = api.documents.get(document_id_of_client("a"))
+    assert isinstance(stored, RawCode)
+    assert (stored.text, stored.path) == ("x = 1\n", "src/a.py")
+
+
+def test_what_the_body_says_goes_before_the_query(api: Api) -> None:
+    api.client.put("/v1/documents/a?title=No&subtitle=Yes", json={"text": "x", "title": "Said"})
+
+    stored = api.documents.get(document_id_of_client("a"))
+    assert isinstance(stored, RawArticle)
+    assert (stored.title, stored.subtitle) == ("Said", "Yes")
+
+
+@pytest.mark.parametrize(
+    ("media_type", "said"),
+    [("text/plain", "no text in 'utf-8'"), ("text/plain; charset=none", "no text in 'none'")],
+)
+def test_a_file_that_is_no_text_is_refused(api: Api, media_type: str, said: str) -> None:
+    response = api.client.put("/v1/documents/a", content=b"\xff\xfe", headers={"Content-Type": media_type})
+
+    assert response.status_code == 422
+    assert said in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [("?wat=indexed", "wat: there is no such query parameter"), ("?timeout=1&timeout=2", "timeout: the query has it")],
+)
+def test_a_slip_in_the_query_does_not_go_unnoticed(api: Api, query: str, said: str) -> None:
+    response = api.client.get(f"/v1/documents/a{query}")
+
+    assert response.status_code == 422
+    assert said in response.json()["detail"]
+
+
+def test_waiting_does_not_read_the_document_again_and_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    api.documents.upsert(post("a", "Hello."))
+    read: list[str] = []
+    get = api.documents.get
+    monkeypatch.setattr(api.documents, "get", lambda one: (read.append(one), get(one))[1])
+
+    api.client.get("/v1/documents/a?wait=indexed&timeout=0.5")
+
+    assert len(read) <= 2

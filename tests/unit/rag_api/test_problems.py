@@ -90,3 +90,13 @@ def test_a_bug_leaves_as_a_problem_with_the_requests_id(api: Api, monkeypatch: p
     assert response.status_code == 500
     assert response.headers["x-request-id"] == "mine-2"
     assert "X-Request-Id" in response.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/v1/documents/a", "DELETE, GET, PUT"), ("/v1/events", "GET"), ("/v1/models", "GET"), ("/v1/owner", "PUT")],
+)
+def test_a_method_that_a_path_does_not_take_is_told_all_that_it_takes(api: Api, path: str, methods: str) -> None:
+    response = api.client.patch(path)
+
+    assert (response.status_code, response.headers["allow"]) == (405, methods)

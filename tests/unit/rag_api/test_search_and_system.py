@@ -70,3 +70,21 @@ def test_the_status_counts_both_sides(api: Api) -> None:
     assert status["counts"] == {"stored": 2, "indexed": 1, "rejected": 1, "parked": 0, "deleted": 0, "chunks": 2}
     assert (status["ready"], status["captured"], status["waiting"], status["reemissions"]) == (True, True, 0, 1)
     assert (status["embedding"], status["seconds_to_searchable"]) == ("hash-384", 0.25)
+
+
+def test_metrics_count_requests_by_route_and_answers_by_outcome(api: Api) -> None:
+    index(api, "cats", "Cats purr at 25 hertz.")
+    api.client.get("/v1/documents/nothing")
+    api.client.get("/v1/documents", headers={"Authorization": ""})
+    question = {"messages": [{"role": "user", "content": "At how many hertz do cats purr?"}]}
+    answered = api.client.post("/v1/chat/completions", json=question).json()["twin"]["answered"]
+    nobodys = question | {"twin": {"author": "nobody"}}
+    api.client.post("/v1/chat/completions", json=nobodys)
+
+    lines = api.client.get("/metrics", headers={"Authorization": ""}).text.splitlines()
+
+    assert 'twin_api_requests_total{route="/v1/documents/{id}",status="404"} 1.0' in lines
+    assert 'twin_api_requests_total{route="none",status="401"} 1.0' in lines
+    assert 'twin_api_request_seconds_count{route="/v1/chat/completions"} 2.0' in lines
+    assert ('twin_api_answers_total{outcome="answered"} 1.0' in lines) is answered
+    assert f'twin_api_answers_total{{outcome="refused"}} {1.0 if answered else 2.0}' in lines
