@@ -21,8 +21,10 @@ from twin_platform.telemetry.clock import Clock
 MAX_MESSAGES = 256
 REFILL_TURN = 10
 """One epoch in so many belongs to refill even while live events wait, or a re-emission would never end."""
-FLUSH_SHARE = 0.01
+BUSY_FLUSH_SHARE = 0.01
 """Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
+IDLE_FLUSH_SHARE = 0.1
+"""The same while nothing waits, when the only cost is to what arrives meanwhile."""
 EPOCHS_AHEAD = 2
 """Epochs that are computed and not committed; a live event waits for no more than these."""
 POLL = timedelta(milliseconds=5)
@@ -125,7 +127,8 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         self._emitted: Epoch | None = None
         self._committed: dict[Queue, Position] = {}
         self._began = self.clock.monotonic()
-        self._flush_at = self._began
+        self._flushed = self._began
+        self._flush_took = 0.0
 
     def next_batch(self) -> list[Epoch]:
         """Acknowledge what is committed and flushed, then hand out one epoch's work; end after a stop or an error."""
@@ -139,9 +142,11 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         if self.failure.error:
             raise StopIteration
         now = self.clock.monotonic()
+        share = BUSY_FLUSH_SHARE if self._emitted else IDLE_FLUSH_SHARE
         self._commit(now)
         stopping = self.stop.is_set()
-        if self._committed and (stopping or now >= self._flush_at):
+        due = self._flushed + max(self.flush_seconds, self._flush_took / share)
+        if self._committed and (stopping or now >= due):
             self._flush()
         if stopping:
             raise StopIteration
@@ -172,14 +177,14 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         self.handout.consumer.close()
 
     def _flush(self) -> None:
-        """Make what is committed durable and acknowledge it; the next time is set so that this stays a small share."""
+        """Make what is committed durable and acknowledge it."""
         began = self.clock.monotonic()
         self.features.flush()
         for queue, position in self._committed.items():
             self.handout.consumer.acknowledge(queue, position)
         self._committed.clear()
-        now = self.clock.monotonic()
-        self._flush_at = now + max(self.flush_seconds, (now - began) / FLUSH_SHARE)
+        self._flushed = self.clock.monotonic()
+        self._flush_took = self._flushed - began
 
     def _commit(self, now: float) -> None:
         """Count the previous epoch's work as committed: this is its first poll after the sink finished it."""
