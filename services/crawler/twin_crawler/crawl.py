@@ -8,12 +8,13 @@ from twin_contracts.base import AuthorId, DocumentId
 from twin_contracts.crawl import MAX_LISTED, CrawlJob, LinkKind, LinkOutcome, LinkState, Refusal
 from twin_contracts.documents import AuthorRef, Raw, document_id_of
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
-from twin_crawler.memory import Memory, Remembered
+from twin_crawler.memory import Memory
 from twin_crawler.ports import Authorship, Found, Gone, Item, Note, Validators
 from twin_crawler.table import Choice, CrawlerTable
 from twin_platform.documents.errors import DocumentTooLarge
 from twin_platform.documents.port import DocumentStore
 from twin_platform.records.authors import store_document
+from twin_platform.records.crawls import Remembered
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
 

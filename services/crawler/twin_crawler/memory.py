@@ -4,26 +4,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from twin_contracts.base import Contract, DocumentId, Instant, Text
-from twin_contracts.crawl import CrawledSource, LinkKind
+from twin_contracts.crawl import CrawledSource
 from twin_contracts.documents import AuthorRef
 from twin_crawler.ports import Found
-from twin_platform.records.crawls import SOURCES, source_key
+from twin_platform.records.crawls import REMEMBERED, SOURCES, Remembered, source_key
 from twin_platform.records.port import Collection, RecordStore
 from twin_platform.telemetry.clock import Clock
 
 GONE_FOR = timedelta(days=1)
 """How long a URL has to be gone until its document is deleted: a site may be broken for an afternoon."""
-
-
-class Remembered(Contract):
-    """A link as it was read last."""
-
-    kind: LinkKind
-    author: AuthorRef | None
-    """Whose it was said to be, which holds for the next crawl that says nothing."""
-    documents: tuple[DocumentId, ...]
-    etag: Text | None = None
-    last_modified: Text | None = None
 
 
 class GoneUrl(Contract):
@@ -33,7 +22,6 @@ class GoneUrl(Contract):
     since: Instant
 
 
-REMEMBERED = Collection("crawl-remembered", Remembered)
 GONE = Collection("crawl-gone", GoneUrl)
 
 

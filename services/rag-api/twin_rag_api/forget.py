@@ -9,6 +9,7 @@ from twin_contracts.base import AuthorId
 from twin_contracts.documents import AuthorRef
 from twin_contracts.records import RecordStatus
 from twin_platform.records.authors import known_as
+from twin_platform.records.crawls import forget_crawls_of
 from twin_rag_api.access import KeyAccess
 from twin_rag_api.errors import AuthorUnknown
 from twin_rag_api.parts import Parts
@@ -37,6 +38,7 @@ class ForgetRoutes:
         deleted = 0
         while page := self._parts.documents.find(author=author, limit=_PAGE):
             deleted += sum(self._parts.documents.delete(document.id) for document in page)
+        forget_crawls_of(self._parts.records, author)
         remaining = self._parts.features.count_records(RecordStatus.INDEXED, frozenset({author}))
         if not deleted and not remaining:
             raise AuthorUnknown(author_id)

@@ -90,7 +90,7 @@ def test_an_entry_without_a_title_is_a_post() -> None:
 def test_an_entry_that_holds_only_its_beginning_is_read_from_its_own_page(beginning: str) -> None:
     (article,) = documents(read(rss(FULL + beginning)))
 
-    assert (article.text, article.author) == ("page", OWNER)
+    assert (article.text, article.author.name) == ("page", "A Byline")
 
 
 def test_the_feeds_author_stands_for_entries_without_one_and_a_given_author_for_all() -> None:
@@ -144,6 +144,15 @@ def test_a_feed_of_very_many_entries_is_read_up_to_a_number_and_says_so() -> Non
     assert [item.text for item in items if isinstance(item, Note)] == ["the first 500 of 501 entries were read"]
 
 
+@pytest.mark.parametrize("character", ["&#0;", "&#x1;", "\x01"])
+def test_characters_that_no_store_can_hold_spoil_their_entry_alone(character: str) -> None:
+    items = read(
+        rss(f"<title>T{character}</title><guid>1</guid><description>a{character}</description>", FULL + CONTENT)
+    )
+
+    assert "Rye & bread" in [item.title for item in items if isinstance(item, RawArticle)]
+
+
 def test_an_impossible_date_is_no_date() -> None:
     (post,) = documents(read(rss("<guid>1</guid><description>d</description><pubDate>Mon, 99 Foo 0000</pubDate>")))
 
@@ -177,6 +186,9 @@ BOMB = (
         (b"\x00\x01\x02\x03\xff", "no RSS"),
         (b"\xff\xfe<\x00", "no RSS"),
         ("<rss><channel><item", "cannot be read"),
+        (rss("<guid>1</guid><description>&#xD800;</description>"), "cannot be read"),
+        (rss("<guid>1</guid><description>&#x110000;</description>"), "cannot be read"),
+        (rss("<guid>1</guid><description>&#99999999999999999999;</description>"), "cannot be read"),
         ("<rss" + "x" * 100_000, "no RSS"),
     ],
 )

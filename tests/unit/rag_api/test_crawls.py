@@ -113,6 +113,18 @@ def test_sources_are_listed_page_by_page(api: Api) -> None:
     assert {item["url"] for item in first["items"] + second["items"]} == {f"{LINK}/{number}" for number in range(5)}
 
 
+def test_who_forgets_an_author_forgets_where_their_texts_came_from(api: Api) -> None:
+    put_sources(api, 4)
+    job = CrawlJob.model_validate_json(api.client.post("/v1/crawls", json={"links": [LINK], "author": "Ann"}).content)
+    finish_crawl(api.records, api.clock, job)
+
+    api.client.delete("/v1/authors/ann")
+
+    items = api.client.get("/v1/sources").json()["items"]
+    assert {item["author"]["id"] for item in items} == {"bob"}
+    assert crawl_job(api.records, job.id) is None
+
+
 def test_a_bound_key_sees_its_authors_sources_alone(api: Api, bound: dict[str, str]) -> None:
     put_sources(api, 4)
 

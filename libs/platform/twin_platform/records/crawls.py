@@ -2,10 +2,23 @@
 
 from datetime import timedelta
 
-from twin_contracts.base import AuthorId, DocumentId, uuid_of
-from twin_contracts.crawl import CrawledSource, CrawlJob, CrawlRequest, CrawlState
-from twin_platform.records.port import Collection, RecordStore, Stored
+from twin_contracts.base import AuthorId, Contract, DocumentId, Text, uuid_of
+from twin_contracts.crawl import CrawledSource, CrawlJob, CrawlRequest, CrawlState, LinkKind
+from twin_contracts.documents import AuthorRef
+from twin_platform.records.port import Collection, R, RecordStore, Stored
 from twin_platform.telemetry.clock import Clock
+
+
+class Remembered(Contract):
+    """A link as it was read last."""
+
+    kind: LinkKind
+    author: AuthorRef | None
+    """Whose it was said to be, which holds for the next crawl that says nothing."""
+    documents: tuple[DocumentId, ...]
+    etag: Text | None = None
+    last_modified: Text | None = None
+
 
 CRAWLS = Collection("crawls", CrawlJob)
 """Jobs that are not finished: few, so that a crawler can look at them all the time."""
@@ -15,6 +28,9 @@ FINISHED_CRAWLS = Collection("crawls-finished", CrawlJob)
 
 SOURCES = Collection("crawl-sources", CrawledSource)
 """Every link that documents came from, under `source_key`."""
+
+REMEMBERED = Collection("crawl-remembered", Remembered)
+"""The same links, as the next crawl needs to know them."""
 
 KEPT = timedelta(days=7)
 """How long a finished job can be asked for."""
@@ -60,8 +76,19 @@ def finish_crawl(records: RecordStore, clock: Clock, job: CrawlJob) -> CrawlJob:
     return done
 
 
-def _all(records: RecordStore, collection: Collection[CrawlJob]) -> list[Stored[CrawlJob]]:
-    found: list[Stored[CrawlJob]] = []
+def forget_crawls_of(records: RecordStore, author: AuthorId) -> None:
+    """Forget what was crawled as this author's: the finished jobs and the links."""
+    for job in _all(records, FINISHED_CRAWLS):
+        if job.record.author is not None and job.record.author.id == author:
+            records.delete(FINISHED_CRAWLS, job.key)
+    for source in _all(records, SOURCES):
+        if source.record.author is not None and source.record.author.id == author:
+            records.delete(SOURCES, source.key)
+            records.delete(REMEMBERED, source.key)
+
+
+def _all(records: RecordStore, collection: Collection[R]) -> list[Stored[R]]:
+    found: list[Stored[R]] = []
     while page := records.find(collection, after=found[-1].key if found else None):
         found += page
     return found

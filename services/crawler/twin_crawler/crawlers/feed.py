@@ -14,7 +14,7 @@ import feedparser  # type: ignore[import-untyped]  # feedparser ships no types
 from pydantic import ValidationError
 
 from twin_contracts.crawl import LinkKind, Refusal
-from twin_contracts.documents import Raw, RawArticle, RawPost, Source, TextFormat, document_id_of
+from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawPost, Source, TextFormat, document_id_of
 from twin_crawler.address import normalised
 from twin_crawler.crawlers.platforms import platform_of
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
@@ -69,7 +69,8 @@ class ReadFeed:
 
     def _item(self, entry: "_Entry", own: set[str], authorship: Authorship) -> Item:
         try:
-            return self._document(entry, own, Authorship(authorship.owner, authorship.of(entry.byline)))
+            byline = AuthorRef.of(entry.byline) if entry.byline else None
+            return self._document(entry, own, Authorship(authorship.owner, authorship.given or byline))
         except FetchRefused as error:
             gone = error.reason is Reason.GONE
             return Gone(error.url, str(error)) if gone else Refusal(what=entry.name, reason=str(error))
@@ -116,7 +117,8 @@ class _Entry:
 
     @property
     def name(self) -> str:
-        return self.link or self.title or f"entry {self.number}"
+        given = self.link or self.title or f"entry {self.number}"
+        return given.encode("utf-8", "replace").decode().replace("\x00", "")
 
     @property
     def title(self) -> str:
@@ -142,7 +144,7 @@ class _Entry:
     def document(self, authorship: Authorship) -> Raw:
         shared = {
             "id": document_id_of(self.key or ""),
-            "author": authorship.of(self.byline),
+            "author": authorship.of(None),
             "source": Source(platform=platform_of(self.feed), url=self.link),
             "text": self.text,
             "format": TextFormat.HTML,
@@ -165,7 +167,10 @@ def _parse(feed: Fetched) -> Any:  # noqa: ANN401 - feedparser's own dictionarie
     # never by name: feedparser would open files and URLs
     charset = "utf-8" if feed.body[:2] in _UTF_16 else feed.charset
     headers = {"content-location": feed.url} | ({"content-type": f"text/xml; charset={charset}"} if charset else {})
-    parsed = feedparser.parse(io.BytesIO(_in_utf8(feed.body)), response_headers=headers)
+    try:
+        parsed = feedparser.parse(io.BytesIO(_in_utf8(feed.body)), response_headers=headers)
+    except (ValueError, OverflowError, LookupError) as error:  # what its own reader of broken XML lets out
+        raise FetchRefused(feed.url, Reason.FEED, f"its XML cannot be read: {error}") from error
     if parsed.bozo and not parsed.entries:
         raise FetchRefused(feed.url, Reason.FEED, f"its XML cannot be read: {parsed.bozo_exception}")
     return parsed
