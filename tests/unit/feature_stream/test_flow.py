@@ -1,13 +1,15 @@
 """The flow over in-memory stores: what is published ends in both snapshots, whatever order and mishap."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import ClassVar
 
 import pytest
 
 from fakes.embedding import HashEmbedder
 from fakes.features import InMemoryFeatureStore, InMemoryPointEngine, InterruptedEngine
-from fakes.flow import Stream, article, changed, deleted, eventually, post, version
+from fakes.flow import DEADLINE, Stream, article, changed, deleted, eventually, post, version
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import DocumentType, Raw, content_hash
 from twin_contracts.events import Cause, DocumentChanged, DocumentInvalid, EventHeaders, Purge
@@ -15,7 +17,7 @@ from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import RecordStatus, Stage
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.decode import UNREADABLE
-from twin_feature_stream.ports import CleanDocument, Rejected
+from twin_feature_stream.ports import Chunk, CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.features.errors import FeaturesUnavailable
 from twin_platform.features.store import PointFeatureStore
@@ -128,6 +130,40 @@ def test_other_documents_of_the_lane_do_not_wait_for_a_book() -> None:
     stream.run()
 
     assert order == [other.id, book.id]
+
+
+def test_the_next_epoch_is_chunked_while_one_is_embedded() -> None:
+    stream = Stream()
+    halves = [article("first", BOOK.text[:12_000]), article("second", BOOK.text[-12_000:])]  # too much for one epoch
+    second_chunked = Event()
+    together: list[bool] = []
+
+    class Waiting(HashEmbedder):
+        def embed_documents(self, texts, stop=lambda: False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            together.append(second_chunked.wait(DEADLINE))
+            return super().embed_documents(texts, stop)
+
+    chunked: list[str] = []
+    stream.embedder = Waiting()
+    registry = build_registry(stream.embedder)
+
+    @dataclass(frozen=True)
+    class Telling:
+        version: ClassVar[int] = 1
+
+        def __call__(self, document: CleanDocument) -> Sequence[Chunk]:
+            chunked.append(document.text)
+            if len(chunked) == 2:
+                second_chunked.set()
+            return registry.chunk(DocumentType.ARTICLE)(document)
+
+    stream.registry = HandlerRegistry({**registry._table, (DocumentType.ARTICLE, Stage.CHUNK): Telling()})
+    stream.publish([changed(half, number, Cause.LIVE) for number, half in enumerate(halves, 1)], partition=0)
+
+    stream.run()
+
+    assert together[0]
+    assert {status_of(stream, half) for half in halves} == {RecordStatus.INDEXED}
 
 
 def test_a_purge_buries_what_the_re_emission_did_not_bring() -> None:
