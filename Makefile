@@ -9,6 +9,9 @@ help: ## List the targets
 setup: ## Make .venv with everything of requirements.lock
 	@PYTHON='$(PYTHON)' scripts/setup
 
+demo: setup ## See it work, in a data folder of its own (FROM=<your feed, page, folder or repository>)
+	@.venv/bin/twin demo $${FROM:+"$$FROM"}
+
 lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upgrade for newer ones)
 	.venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --group pyproject.toml:dev \
 	  --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet $(LOCK) \

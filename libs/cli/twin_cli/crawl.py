@@ -72,8 +72,8 @@ def crawl(
     kind: Annotated[LinkKind, typer.Option(help="What the links are read as.")] = LinkKind.AUTO,
 ) -> None:
     """Read links, folders and repositories, and wait until their documents are searchable."""
-    remote = [link for link in links if _is_remote(link)]
-    local = [path_of(link) for link in links if not _is_remote(link)]
+    remote = [link for link in links if is_remote(link)]
+    local = [path_of(link) for link in links if not is_remote(link)]
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with connected(Settings(), logger_of_command(), console.print) as client:
@@ -178,7 +178,8 @@ def lines_of(result: Read) -> list[str]:
     return lines + ([f"  and {refused - _SHOWN} more"] if refused > _SHOWN else [])
 
 
-def _is_remote(link: str) -> bool:
+def is_remote(link: str) -> bool:
+    """Return whether an argument is a link of the web, which the system reads, not the command."""
     return link.lower().startswith(("http://", "https://"))
 
 
