@@ -1,11 +1,13 @@
 """The API keeps its own OpenAPI document: every response, errors too, has a declared status, media type and model."""
 
 from collections.abc import Iterator
+from typing import Any, TypeAlias
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.config import SchemathesisConfig
+from schemathesis.core.result import Ok
 from schemathesis.openapi import from_url
 from schemathesis.schemas import APIOperation, BaseSchema
 
@@ -27,6 +29,8 @@ CONFIG = {
     }
 }
 PROSE = " ".join(f"In year {year} I kept bees in the garden, and they hummed when it rained." for year in range(60))
+Operation: TypeAlias = APIOperation[Any, Any, Any, Any]  # generic over the vendor's own types
+Request: TypeAlias = Case[Any]
 STORED = document_id_of("stored")
 QUESTION = {"messages": [{"role": "user", "content": "Who hummed when it rained?"}]}
 
@@ -64,11 +68,11 @@ def schema(api: SettlingApi) -> Iterator[BaseSchema]:
         yield from_url(f"{url}/openapi.json", config=SchemathesisConfig.from_dict(CONFIG))
 
 
-def operations(schema: BaseSchema) -> list[APIOperation]:
-    return [found.ok() for found in schema.get_all_operations()]
+def operations(schema: BaseSchema) -> list[Operation]:
+    return [found.ok() for found in schema.get_all_operations() if isinstance(found, Ok)]
 
 
-def call(case: Case) -> int:
+def call(case: Request) -> int:
     """Send the request with a valid key; the response is as the document says."""
     response = case.call(headers={"Authorization": f"Bearer {KEY}"}, timeout=20)
     assert response.headers["x-request-id"]
@@ -86,7 +90,7 @@ def test_whatever_is_asked_the_answer_is_as_declared(schema: BaseSchema, mode: G
             max_examples=EXAMPLES, derandomize=True, database=None, deadline=None, suppress_health_check=[*HealthCheck]
         )
         @given(case=operation.as_strategy(generation_mode=mode))
-        def ask(case: Case) -> None:
+        def ask(case: Request) -> None:
             call(case)
 
         ask()

@@ -69,7 +69,7 @@ class SystemRoutes:
     def status(self, access: KeyAccess) -> SystemStatus:
         """Return what is stored, what is on its way, and the state of every component.
 
-        A key that is bound to authors sees the counts of their documents; the lag is the whole system's.
+        A key that is bound to authors sees the counts of their documents, and of the whole system only how far it lags.
         """
         readiness = self._readiness()
         return SystemStatus(
@@ -81,7 +81,7 @@ class SystemRoutes:
             reemissions=len(open_reemissions(self._parts.records)),
             embedding=self._parts.embedder.spec.id,
             seconds_to_searchable=self._parts.seconds_to_searchable(),
-            chunks_embedded=self._parts.chunks_embedded(),
+            chunks_embedded=self._parts.chunks_embedded() if access.authors is None else 0,
         )
 
     def _readiness(self) -> Readiness:

@@ -3,7 +3,8 @@ from threading import Timer
 import pytest
 
 from fakes.api import OWNER, Api
-from twin_contracts.documents import RawArticle, RawCode, RawPost, document_id_of, document_id_of_client
+from twin_contracts.base import DocumentId
+from twin_contracts.documents import Raw, RawArticle, RawCode, RawPost, document_id_of, document_id_of_client
 from twin_contracts.http import DocumentInput
 from twin_rag_api.raw import raw_document
 
@@ -246,9 +247,14 @@ def test_a_slip_in_the_query_does_not_go_unnoticed(api: Api, query: str, said: s
 
 def test_waiting_does_not_read_the_document_again_and_again(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     api.documents.upsert(post("a", "Hello."))
-    read: list[str] = []
+    read: list[DocumentId] = []
     get = api.documents.get
-    monkeypatch.setattr(api.documents, "get", lambda one: (read.append(one), get(one))[1])
+
+    def counted(document_id: DocumentId) -> Raw | None:
+        read.append(document_id)
+        return get(document_id)
+
+    monkeypatch.setattr(api.documents, "get", counted)
 
     api.client.get("/v1/documents/a?wait=indexed&timeout=0.5")
 
