@@ -6,6 +6,8 @@ from twin_crawler.crawlers.page_tree import Tree
 
 _LITTLE, _NEXT_TO_NOTHING = 1500, 300
 """Characters of a main text: below the one it may itself be the obstacle, below the other any word around it counts."""
+_END = 300
+"""Characters; an offer to buy the rest stands at the end of the beginning, elsewhere in a text it is quoted."""
 _TITLES = re.compile(
     r"just a moment|attention required|access (to this page has been )?denied|are you (a robot|human)|robot check|"
     r"security (check|verification)|pardon our interruption|verify(ing)? (that )?you are|ddos protection|"
@@ -40,7 +42,7 @@ def obstacle_in(tree: Tree, title: str, text: str) -> str | None:
         return "the site says that the text is not free to read, so this is only its beginning"
     page = " ".join(" ".join(tree.xpath("//body//text()[not(parent::script or parent::style)]")).split())
     wall = _PAYWALLS.search(page)
-    if wall and wall[0] not in text:
+    if wall and wall[0] not in text[:-_END]:
         return f"the site shows the beginning only: {wall[0]!r}"
     if len(text) > _LITTLE:
         return None

@@ -25,7 +25,6 @@ _NAMED = (
 )
 """Where the common engines put an author's name, and nothing else."""
 _JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]*?"name"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
-_IN_COMMENTS = "ancestor::*[contains(@class,'comment') or contains(@id,'comment')]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ def _byline(tree: Tree, guessed: str | None) -> str | None:
     """Return the first author: of the page's metadata, of marked-up places, as the extractor guesses."""
     names = [*tree.xpath("//meta[@name='author']/@content"), *_authors_in_json(tree)]
     for place in _NAMED:
-        names += [element.text_content() for element in tree.xpath(place) if not element.xpath(_IN_COMMENTS)]
+        names += [element.text_content() for element in tree.xpath(place)]
     names += [(guessed or "").split(";")[0], *(link.text_content() for link in tree.xpath("//*[@rel='author']"))]
     lines = [_line(name) for name in names]
     return next((name for name in lines if name and len(name) <= _MAX_NAME and not _NO_NAME.search(name)), None)

@@ -13,6 +13,7 @@ Tree = Any
 _WORD = re.compile(r"\w")
 _NO_NUMBER = re.compile(r"[^\d\s]")
 _LANDMARKS = "//article|//main|//*[@role='main']"
+_COMMENTS = frozenset({"comments", "comment-list", "commentlist", "comments-area", "comments-section", "respond"})
 _BOX_CHARACTERS = 400
 """A sign-up box has fewer; a text that holds one has more."""
 _MOST_BOXES = 50
@@ -23,6 +24,7 @@ _NONSENSE_CHARACTERS = 20_000
 def prepare(tree: Tree) -> None:
     """Change the page in place."""
     _drop_long_nonsense(tree)
+    _drop_comments(tree)
     _drop_permalinks(tree)
     _unwrap_numbered_code(tree)
     _unwrap_figures(tree)
@@ -41,6 +43,14 @@ def _drop_long_nonsense(tree: Tree) -> None:
                 json.loads(script.text, strict=False)
             except (ValueError, RecursionError):
                 script.drop_tree()
+
+
+def _drop_comments(tree: Tree) -> None:
+    """Drop what readers wrote: their names would else be taken for the author's."""
+    for part in tree.xpath("//div|//section|//ol|//ul|//dl"):
+        names = {*(part.get("class") or "").lower().split(), (part.get("id") or "").lower()}
+        if not names.isdisjoint(_COMMENTS) and part.getparent() is not None and part.find(".//h1") is None:
+            part.drop_tree()
 
 
 def _drop_permalinks(tree: Tree) -> None:
