@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from twin_contracts.embedding import EmbeddingSpec
 from twin_platform.embedding.errors import EmbeddingInterrupted
-from twin_platform.embedding.port import Vectors, never
+from twin_platform.embedding.port import TokenStates, Vectors, never
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
 _SPECIAL_TOKENS = 2
@@ -38,7 +38,7 @@ class HashEmbedder:
         )
         self.tokenizer = WordTokenizer()
         self.embedded: list[str] = []
-        """Every text given to `embed_documents`, in order."""
+        """Every text given to `embed_documents` and `embed_tokens`, in order."""
 
     def embed_documents(self, texts: Sequence[str], stop: Callable[[], bool] = never) -> Vectors:
         vectors = np.zeros((len(texts), self.spec.dimension), np.float32)
@@ -49,8 +49,17 @@ class HashEmbedder:
             self.embedded.append(text)
         return vectors
 
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
+        self.embedded += texts
+        return [self._token_states(text) for text in texts]
+
     def embed_query(self, text: str) -> NDArray[np.float32]:
         return self._vector(self.spec.query_prefix + text)
+
+    def _token_states(self, text: str) -> TokenStates:
+        spans = self.tokenizer.spans(text)[: self.spec.max_tokens - _SPECIAL_TOKENS]
+        states = [self._vector(text[start:end]) for start, end in spans]
+        return TokenStates(tuple(spans), np.array(states, np.float32).reshape(-1, self.spec.dimension))
 
     def _vector(self, text: str) -> NDArray[np.float32]:
         words = _TOKEN.findall(text.lower())[: self.spec.max_tokens - _SPECIAL_TOKENS]

@@ -53,6 +53,28 @@ class EmbedderContract:
 
         assert vectors[0] == pytest.approx(vectors[1], abs=1e-5)
 
+    def test_each_token_has_a_state_of_unit_length_and_its_place_in_the_text(self, embedder: Embedder) -> None:
+        read = embedder.embed_tokens(TEXTS)
+
+        assert len(read) == len(TEXTS)
+        for text, one in zip(TEXTS, read, strict=True):
+            assert one.states.shape == (len(one.spans), embedder.spec.dimension)
+            assert np.linalg.norm(one.states, axis=1) == pytest.approx(np.ones(len(one.spans)), abs=1e-5)
+            assert list(one.spans) == embedder.tokenizer.spans(text)[: len(one.spans)]
+            assert len(one.spans) <= embedder.spec.max_tokens
+
+    def test_a_word_is_more_like_itself_in_another_sentence_than_like_other_words(self, embedder: Embedder) -> None:
+        asked, said = embedder.embed_tokens(["Who needs patience?", "A starter needs flour, water and patience."])
+        words = ["A starter needs flour, water and patience."[start:end] for start, end in said.spans]
+        patience = [asked.spans.index(span) for span in asked.spans if span == (10, 18)]
+
+        likeness = asked.states[patience[0]] @ said.states.T
+
+        assert words[int(likeness.argmax())] == "patience"
+
+    def test_no_text_gives_no_token_states(self, embedder: Embedder) -> None:
+        assert embedder.embed_tokens([]) == []
+
     def test_a_query_is_closest_to_the_document_that_it_shares_words_with(self, embedder: Embedder) -> None:
         documents = embedder.embed_documents(TEXTS[:2])
 

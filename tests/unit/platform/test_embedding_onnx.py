@@ -84,6 +84,16 @@ def test_prefixes_stand_before_what_is_embedded(folder: Path) -> None:
     assert prefixed.embed_documents(["a fox"])[0] == pytest.approx(plain.embed_query("passage: a fox"))
 
 
+def test_token_states_are_those_of_the_text_and_not_of_its_prefix(folder: Path) -> None:
+    prefixed = OnnxEmbedder(folder, SPEC.model_copy(update={"document_prefix": "passage: "}), threads=1)
+    whole = OnnxEmbedder(folder, SPEC, threads=1).embed_tokens(["passage: a fox"])[0]
+
+    (read,) = prefixed.embed_tokens(["a fox"])
+
+    assert read.spans == ((0, 1), (2, 5))
+    assert read.states == pytest.approx(whole.states[2:])
+
+
 def test_texts_are_cut_at_the_specs_limit_special_tokens_included(folder: Path) -> None:
     embedder = OnnxEmbedder(folder, SPEC, threads=1)
 

@@ -10,10 +10,11 @@ import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it has no types
 from numpy.typing import NDArray
 from onnxruntime.capi import onnxruntime_pybind11_state as failures  # type: ignore[import-untyped]
+from tokenizers import Encoding
 
 from twin_contracts.embedding import EmbeddingSpec
 from twin_platform.embedding.errors import EmbeddingInterrupted, WeightsInvalid
-from twin_platform.embedding.port import Vectors, never
+from twin_platform.embedding.port import TokenStates, Vectors, never
 from twin_platform.embedding.tokenizer import HuggingFaceTokenizer, load_tokenizer
 
 MODEL_FILE = "model.onnx"
@@ -68,20 +69,48 @@ class OnnxEmbedder:
                 raise EmbeddingInterrupted
             vectors[sub_batch] = self._embed([tokenised[index] for index in sub_batch])
 
-        # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
-        with ThreadPoolExecutor(self._threads, "embedder") as pool:
-            list(pool.map(embed, _sub_batches([len(ids) for ids in tokenised])))
+        self._side_by_side(embed, tokenised)
         return vectors
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
+        """Return the states of each text's tokens, in order."""
+        prefix = self.spec.document_prefix
+        encodings = self._truncating.encode_batch([prefix + text for text in texts])
+        tokenised = [np.array(encoding.ids, np.int64) for encoding in encodings]
+        found: dict[int, TokenStates] = {}
+
+        def embed(sub_batch: list[int]) -> None:
+            hidden, _ = self._run([tokenised[index] for index in sub_batch])
+            found.update(
+                (index, _token_states(encodings[index], len(prefix), states))
+                for index, states in zip(sub_batch, hidden, strict=True)
+            )
+
+        self._side_by_side(embed, tokenised)
+        return [found[index] for index in range(len(texts))]
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Return the query's vector, shape (dimension,)."""
         vector: NDArray[np.float32] = self._embed(self._tokenise([self.spec.query_prefix + text]))[0]
         return vector
 
+    def _side_by_side(self, embed: Callable[[list[int]], None], tokenised: Sequence[Ids]) -> None:
+        # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
+        with ThreadPoolExecutor(self._threads, "embedder") as pool:
+            list(pool.map(embed, _sub_batches([len(ids) for ids in tokenised])))
+
     def _tokenise(self, texts: list[str]) -> list[Ids]:
         return [np.array(encoding.ids, np.int64) for encoding in self._truncating.encode_batch_fast(texts)]
 
     def _embed(self, tokenised: list[Ids]) -> Vectors:
+        hidden, mask = self._run(tokenised)
+        # The mean's divisor is left out: a vector of unit length has lost its length anyway.
+        sums = (mask[:, np.newaxis, :] @ hidden)[:, 0, :]
+        vectors: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+        return vectors
+
+    def _run(self, tokenised: list[Ids]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the states of all tokens, padding included, and 1 where a token is none."""
         shape = (len(tokenised), max(len(ids) for ids in tokenised))
         inputs = {name: np.zeros(shape, np.int64) for name in ("input_ids", "attention_mask", "token_type_ids")}
         for row, ids in enumerate(tokenised):
@@ -90,10 +119,18 @@ class OnnxEmbedder:
         (hidden,) = self._session.run(
             ["last_hidden_state"], {name: value for name, value in inputs.items() if name in self._inputs}
         )
-        # The mean's divisor is left out: a vector of unit length has lost its length anyway.
-        sums = (inputs["attention_mask"].astype(np.float32)[:, np.newaxis, :] @ hidden)[:, 0, :]
-        vectors: Vectors = sums / np.linalg.norm(sums, axis=1, keepdims=True)
-        return vectors
+        return hidden, inputs["attention_mask"].astype(np.float32)
+
+
+def _token_states(encoding: Encoding, prefix: int, hidden: NDArray[np.float32]) -> TokenStates:
+    """Return the tokens after the first `prefix` code points."""
+    own = [at for at, special in enumerate(encoding.special_tokens_mask) if not special]
+    own = [at for at in own if encoding.offsets[at][1] > prefix]
+    states = hidden[own]
+    return TokenStates(
+        tuple((max(0, start - prefix), end - prefix) for start, end in (encoding.offsets[at] for at in own)),
+        states / np.linalg.norm(states, axis=1, keepdims=True),
+    )
 
 
 def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:

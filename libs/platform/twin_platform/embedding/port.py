@@ -1,6 +1,7 @@
 """Port: texts to vectors, and the model's own tokenizer."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,16 @@ Vectors = NDArray[np.float32]
 def never() -> bool:
     """Return False: embed to the end."""
     return False
+
+
+@dataclass(frozen=True)
+class TokenStates:
+    """A text as the model reads it, token by token, each in the light of all others."""
+
+    spans: tuple[tuple[int, int], ...]
+    """The tokens as (start, end) in code points, special tokens and those of a prefix left out; cut at the limit."""
+    states: Vectors
+    """One row of unit length per token."""
 
 
 class Tokenizer(Protocol):
@@ -52,6 +63,9 @@ class Embedder(Protocol):
         Raises:
             EmbeddingInterrupted: `stop` said so; nothing is returned.
         """
+
+    def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
+        """Return the states of each text's tokens, in order."""
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """Return the query's vector, shape (dimension,)."""
