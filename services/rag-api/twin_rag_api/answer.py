@@ -17,7 +17,7 @@ MAX_QUOTES: Final = 3
 MAX_QUESTION: Final = 2000
 """Code points of a turn that are read, its last ones: what is pasted comes before what is asked."""
 
-_CHUNKS: Final = 10
+_CHUNKS: Final = 15
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,7 @@ class Answerer:
         joined = f"{previous}\n{asked}" if previous else asked
         hits = Retriever(self.features, self.embedder)(joined, _CHUNKS, filters)
         question = read_question(asked, previous)
-        query = self.embedder.embed_query(joined if question.points_back else asked)
-        return question, weigh(question, query, read_passages(self.features, hits), self.embedder)
+        return question, weigh(question, read_passages(self.features, hits), self.embedder)
 
 
 def quotes_of(candidates: Sequence[Candidate]) -> tuple[Quote, ...]:

@@ -2,52 +2,50 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from twin_platform.embedding.port import Embedder
-from twin_platform.features.port import Vector
+from twin_rag_api.likeness import Likeness, Matches, TokenWeights
 from twin_rag_api.passages import Line, Passage
 from twin_rag_api.question import Question
 from twin_rag_api.words import terms
 
-MAX_CANDIDATES: Final = 48
-"""Sentences that are embedded for one question, about 60 texts with their neighbours: 0.3 s on two cores."""
-
-_NEARNESS: Final = (1.0, 0.8, 0.6, 0.4, 0.15)
-"""What a question's word counts that stands in the sentence, before it or above it, beside, in the chunk, around."""
+MAX_CANDIDATES: Final = 80
+"""Sentences that are embedded for one question, about 120 texts with their neighbours."""
 
 
 class Evidence(NamedTuple):
     """Measures of one sentence. Coverage is the share of the question's words, rare ones counting more."""
 
-    pair: float
-    """Cosine of the question and the sentence, alone or with the one before or after, whichever is best."""
-    headed: float
-    """Cosine of the question and the heading above with the sentence."""
     chunk: float
     """Cosine of question and chunk."""
     covered: float
-    covered_before: float
-    """With the sentence before."""
-    covered_near: float
-    """With both neighbours, heading and title."""
     covered_chunk: float
-    nearness: float
-    """Coverage where a word counts less the farther away it stands."""
+    """By the chunk, its headings and the sentence's neighbours."""
+    alike_before: float
+    """Weighted mean match of the question's tokens by the sentence and the one before."""
+    alike_near: float
+    """By both neighbours and the heading, too."""
+    alike_passage: float
+    """By all sentences of the chunk and their neighbours."""
+    weakest_passage: float
+    """The question's content token that the chunk's sentences match least."""
+    rarest_passage: float
+    """How well they match the question's three rarest tokens."""
     names_near: float
     """Share of the question's names and numbers."""
     untyped: float
     """1 where a number, moment or person is asked for and the sentence has none."""
     untyped_near: float
-    unit: float
-    """1 where a number of what is asked for stands in it, -1 where none does, 0 where it does not matter."""
+    """1 where the sentence after it has none either."""
     unit_near: float
-    news: float
-    """How many words it has beside the question's, as a logarithm."""
+    """1 where a number of what is asked for stands in both, -1 where none does, 0 where it does not matter."""
+    reason: float
+    """1 where a reason is asked for and it sounds like one."""
     asks: float
     """It is a question itself."""
     leads_in: float
@@ -68,89 +66,85 @@ class Candidate:
         return self.passage.lines[self.at]
 
 
-def weigh(question: Question, query: Vector, passages: Sequence[Passage], embedder: Embedder) -> list[Candidate]:
+def weigh(question: Question, passages: Sequence[Passage], embedder: Embedder) -> list[Candidate]:
     """Return every sentence of the passages with its evidence, equal ones once, at most `MAX_CANDIDATES`."""
     places: dict[str, tuple[Passage, int]] = {}
     for passage in passages:
         for at in passage.inside:
             places.setdefault(passage.lines[at].plain, (passage, at))
     chosen = list(places.values())[:MAX_CANDIDATES]
-    scales = _Scales(question, passages)
-    meanings = _Meanings(query, chosen, embedder)
-    return [Candidate(passage, at, _evidence(question, passage, at, scales, meanings)) for passage, at in chosen]
+    if not chosen:
+        return []
+    scales = _Scales(question, passages, chosen, embedder)
+    return [Candidate(passage, at, _evidence(question, passage, at, scales)) for passage, at in chosen]
 
 
 class _Scales:
-    """How much each of the question's words weighs: more, the fewer sentences around the passages have it."""
+    """What the question is measured by: the weight of its words, and its likeness to the texts around."""
 
-    def __init__(self, question: Question, passages: Sequence[Passage]) -> None:
-        lines = {line.plain: line.terms for passage in passages for line in passage.lines}
-        frequency = Counter(term for found in lines.values() for term in found)
-        heaviest = math.log(1 + 2 * (len(lines) + 1))
-        self._weights = {
-            term: math.log(1 + (len(lines) + 1) / (frequency[term] + 0.5)) / heaviest for term in question.terms
-        }
+    def __init__(
+        self,
+        question: Question,
+        passages: Iterable[Passage],
+        chosen: Sequence[tuple[Passage, int]],
+        embedder: Embedder,
+    ) -> None:
+        self._weights = _weights(question, passages)
         self._total = sum(self._weights.values()) or 1.0
-        self._around = {id(passage): frozenset().union(*(line.terms for line in passage.lines)) for passage in passages}
-
-    def around(self, passage: Passage) -> frozenset[str]:
-        """Return the terms of every line of the passage."""
-        return self._around[id(passage)]
+        near = [(passage, _near(passage, at)) for passage, at in chosen]
+        self.likeness = Likeness(question.text, (text for _, texts in near for text in texts), embedder)
+        self.tokens = TokenWeights(question.text, self.likeness.spans, self._weights)
+        self._matches: dict[int, Matches] = {}
+        for passage, texts in near:
+            found = self.likeness.matches(texts)
+            self._matches[id(passage)] = np.maximum(found, self._matches.get(id(passage), found))
 
     def covered(self, found: frozenset[str]) -> float:
+        """Return the share of the question's words, each by its weight."""
         return sum(weight for term, weight in self._weights.items() if term in found) / self._total
 
-    def nearness(self, rings: Sequence[frozenset[str]]) -> float:
-        reached = 0.0
-        for term, weight in self._weights.items():
-            ring = next((factor for factor, found in zip(_NEARNESS, rings, strict=True) if term in found), 0.0)
-            reached += ring * weight
-        return reached / self._total
+    def matches(self, passage: Passage) -> Matches:
+        """Return how well the passage's candidates and what is near them match the question's tokens."""
+        return self._matches[id(passage)]
 
 
-class _Meanings:
-    """Cosines with the question. Of two texts together: of their mean by length, which is what the model pools."""
-
-    def __init__(self, query: Vector, chosen: Iterable[tuple[Passage, int]], embedder: Embedder) -> None:
-        texts: dict[str, int] = {"": 0}
-        for passage, at in chosen:
-            beside = (passage.beside(at, step) for step in (-1, 0, 1))
-            for text in (*(line.plain for line in beside if line), passage.title):
-                texts.setdefault(text, len(texts))
-        self._rows = texts
-        self._vectors = embedder.embed_documents(list(texts))
-        self._query = query
-
-    def cosine(self, *texts: str) -> float:
-        mean = sum((len(text) * self._vectors[self._rows[text]] for text in texts), np.zeros_like(self._query))
-        return float(mean @ self._query / (np.linalg.norm(mean) or 1.0))
+def _weights(question: Question, passages: Iterable[Passage]) -> Mapping[str, float]:
+    """Weigh the question's words: more, the fewer sentences around the passages have them."""
+    lines = {line.plain: line.terms for passage in passages for line in passage.lines}
+    frequency = Counter(term for found in lines.values() for term in found)
+    heaviest = math.log(1 + 2 * (len(lines) + 1))
+    return {term: math.log(1 + (len(lines) + 1) / (frequency[term] + 0.5)) / heaviest for term in question.terms}
 
 
-def _evidence(question: Question, passage: Passage, at: int, scales: _Scales, meanings: _Meanings) -> Evidence:
+def _near(passage: Passage, at: int) -> list[str]:
+    """Return the sentence, its neighbours under the same heading, and the heading."""
+    beside = (passage.beside(at, step) for step in (0, -1, 1))
+    return [*(line.plain for line in beside if line), *([passage.title] if passage.title else [])]
+
+
+def _evidence(question: Question, passage: Passage, at: int, scales: _Scales) -> Evidence:
     line = passage.lines[at]
     before, after, earlier = (passage.beside(at, step) for step in (-1, 1, -2))
-    had, next_, long_ago = (other.terms if other else frozenset() for other in (before, after, earlier))
-    above = frozenset(terms(passage.title))
-    near = line.terms | had | next_ | above
-    chunk = near | long_ago | passage.terms
-    beside = [other.plain for other in (before, after) if other]
-    typed = question.has_wanted(line.plain)
+    near = line.terms.union(terms(passage.title), *(other.terms for other in (before, after) if other))
+    chunk = near | passage.terms | (earlier.terms if earlier else frozenset())
+    with_before = [line.plain, *([before.plain] if before else [])]
+    likeness, tokens = scales.likeness, scales.tokens
+    untyped = question.strict and question.has_wanted(line.plain) == 0
     unit = question.fits_unit(line.plain)
     return Evidence(
-        pair=max([meanings.cosine(line.plain), *(meanings.cosine(line.plain, other) for other in beside)]),
-        headed=meanings.cosine(passage.title, line.plain),
         chunk=passage.hit.similarity,
         covered=scales.covered(line.terms),
-        covered_before=scales.covered(line.terms | had),
-        covered_near=scales.covered(near),
         covered_chunk=scales.covered(chunk),
-        nearness=scales.nearness((line.terms, had | above, next_ | long_ago, chunk, scales.around(passage))),
+        alike_before=tokens.mean(likeness.matches(with_before)),
+        alike_near=tokens.mean(likeness.matches(_near(passage, at))),
+        alike_passage=tokens.mean(scales.matches(passage)),
+        weakest_passage=tokens.weakest(scales.matches(passage)),
+        rarest_passage=tokens.rarest(scales.matches(passage)),
         names_near=_share(question.names, near),
-        untyped=float(question.strict and typed == 0),
-        untyped_near=float(question.strict and typed == 0 and not (after and question.has_wanted(after.plain))),
-        unit=unit,
+        untyped=float(untyped),
+        untyped_near=float(untyped and not (after and question.has_wanted(after.plain))),
         unit_near=max(unit, question.fits_unit(after.plain)) if after else unit,
-        news=math.log1p(len(line.terms - question.known)) / 4,
+        reason=float(question.gives_reason(line.plain)),
         asks=float(line.plain.endswith("?")),
         leads_in=float(line.plain.endswith((":", "↓"))),
     )

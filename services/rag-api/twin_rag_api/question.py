@@ -61,6 +61,11 @@ _MOMENT = re.compile(
 )
 _PERSON = re.compile(r"\bet al\b|\b(?:[A-Z][\w’'-]+ (?:(?:and|&) )?){1,3}[A-Z][\w’'-]+|\bby [A-Z][\w’-]+")
 _FIRST_PERSON = re.compile(r"\b(?:I|my|myself)\b")
+_WHY_ASKED = re.compile(r"why|how come|what makes|for what reason")
+_REASON = re.compile(
+    r"\b(?:because|since|due to|so that|thus|therefore|as a result|allows?|reason|in order to|to avoid|helps?|prevents?"
+    r"|lets?|makes?|advantage|problem|issue)\b"
+)
 _POINTS_BACK = re.compile(
     r"^(?:and|but|so|what about|how about)\b|\b(?:it|its|they|them|their|he|she|this|that|these|those|one)\b"
 )
@@ -72,6 +77,8 @@ _REACH_OF_NUMBER: Final = 5
 class Question:
     """A question taken apart."""
 
+    text: str
+    """What it is compared by: without marks, with the turn before it where it points back."""
     terms: tuple[str, ...]
     """Stems of its content words, each once."""
     names: tuple[str, ...]
@@ -83,6 +90,7 @@ class Question:
     """Stem of what is counted: `how many columns` wants a number of columns."""
     known: frozenset[str]
     """Stems of all its words: they are no answer to it."""
+    asks_why: bool
     points_back: bool
     """Whether it was read with the turn before it."""
 
@@ -120,6 +128,10 @@ class Question:
         after = (stem(word) for at in places for word in found[at + 1 : at + _REACH_OF_NUMBER])
         return 1.0 if self.counted in after else -1.0
 
+    def gives_reason(self, text: str) -> bool:
+        """Return whether a reason is asked for, and a plain text sounds like one."""
+        return self.asks_why and bool(_REASON.search(text.casefold()))
+
     def _is_news(self, name: str) -> bool:
         return any(word[0].isupper() and stem(word.casefold()) not in self.known for word in name.split())
 
@@ -134,12 +146,14 @@ def read_question(text: str, previous: str = "") -> Question:
     names = dict.fromkeys(term for name in _NAME.findall(whole) for term in terms(name) if term in content)
     counted = _COUNTED.search(lower)
     return Question(
+        text=whole,
         terms=tuple(content),
         names=tuple(names),
         wanted=next((wanted for wanted, pattern in _WANTED if re.search(pattern, lower)), Wanted.ANYTHING),
         unit=_unit(lower),
         counted=stem(counted[1].rpartition("-")[2]) if counted else None,
         known=frozenset(terms(whole)),
+        asks_why=bool(_WHY_ASKED.match(lower)),
         points_back=points_back,
     )
 

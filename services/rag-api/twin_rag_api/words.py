@@ -48,6 +48,11 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def places(text: str) -> list[tuple[int, int, str]]:
+    """Return the words and numbers of a plain text with where they start and end."""
+    return [(*match.span(), match[0].casefold()) for match in _WORD.finditer(text)]
+
+
 def terms(text: str) -> list[str]:
     """Return the stems of every word of a plain text."""
     return [stem(word) for word in words(text)]

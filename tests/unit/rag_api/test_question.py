@@ -50,3 +50,11 @@ def test_a_question_that_points_back_is_about_the_turn_before_too() -> None:
 def test_words_agree_over_endings_marks_and_styled_letters() -> None:
     assert stem("quantizing") == stem("quantized") == stem("quantizes")
     assert plain("*  **𝗯𝗼𝗹𝗱**\n`code`") == "bold code"
+
+
+def test_a_reason_counts_only_where_one_is_asked_for() -> None:
+    text = "It was replaced because it was slow."
+
+    assert read_question("Why was it replaced?").gives_reason(text)
+    assert not read_question("Why was it replaced?").gives_reason("It was replaced.")
+    assert not read_question("When was it replaced?").gives_reason(text)
