@@ -2,9 +2,10 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import islice
 from typing import Annotated, Final
 
 import typer
@@ -22,8 +23,10 @@ from twin_cli.import_documents import import_documents, wait_until_indexed
 from twin_cli.local import path_of
 from twin_cli.settings import Settings
 from twin_cli.terminal import logger_of_command, say, width
+from twin_contracts.base import DocumentId
 from twin_contracts.chat import ChatCompletion
 from twin_contracts.crawl import LinkKind
+from twin_contracts.documents import Raw
 from twin_contracts.drafts import DraftRequest
 from twin_contracts.http import SearchFilters
 from twin_platform.documents.open import open_document_store
@@ -42,7 +45,7 @@ def demo(
     ] = None,
 ) -> None:
     """Show what this does in a minute, on sample texts or your own, in a data folder of its own."""
-    say(f"data folder of the demo: {FOLDER}, emptied at every run; nothing of yours is touched, nothing leaves here")
+    say(f"This demo keeps its data in {FOLDER}, which is emptied at every run; your own are not touched.")
     settings = _settings(source)
     with connected(settings, logger_of_command(), say) as client:
         client.status()
@@ -52,7 +55,7 @@ def demo(
 
 @dataclass
 class Demo:
-    """Numbered steps, each with what really happened and how long it took."""
+    """Numbered steps, each with the command that does it, what really came out and how long it took."""
 
     client: Client
     store: DocumentStore
@@ -72,117 +75,137 @@ class Demo:
     def _read(self, source: str | None) -> None:
         began = time.monotonic()
         if source is None:
-            self._step("Reading this clone's documentation and code, and a few posts that were written for this demo")
+            self._step(
+                "Reading this clone's documentation and two of its services, and six posts written for the demo."
+            )
             inputs = list(own_inputs())
             with _bars() as bars:
-                reading = bars.add_task("stored and indexed", total=len(inputs))
+                reading = bars.add_task("read", total=len(inputs))
                 import_documents(inputs, self.client, lambda _: None, lambda _: bars.advance(reading), say)
         else:
             self._step(f"Reading {source}")
             with _bars() as bars:
-                self._tell(show.joined(_crawled(self.client, source, Bars(bars))))
+                self._tell(*_crawled(self.client, source, Bars(bars)))
         counts = self.client.status().counts
         self._tell(
-            f"{counts.indexed:,} documents are searchable, as {counts.chunks:,} passages, after "
-            f"{time.monotonic() - began:.1f} s."
+            f"{time.monotonic() - began:.1f} s. Searchable documents: {counts.indexed:,}, in {counts.chunks:,} chunks."
         )
 
     def _asked(self, source: str | None) -> Story:
         """Ask, print the answer, and return whose sentence it quotes."""
+        self._step(
+            "Asking. Every answer names its sources; without a language model it is made of their own sentences."
+        )
         if source is None:
-            self._step("Asking about what was read; answers are quoted word for word, or not given")
-            self._answer(REAL_QUESTION)
             story = own_story(self.store)
+            self._answer(REAL_QUESTION)
+            self._tell("")
             self._answer(story.question)
             return story
-        for number, story in enumerate(stories(self.store)):
-            answer = self.client.ask(story.question, SearchFilters())
+        for story in islice(stories(self.store), _TRIED):
+            answer = self._ask(story.question)
             if _cites(answer, story):
-                self._step("Asking for a sentence of it; answers are quoted word for word, or not given")
                 self._tell_answer(story.question, answer)
                 return story
-            if number == _TRIED:
-                break
-        message = f"nothing in {source!r} is plain prose that the demo could ask about; `twin import` and `twin ask` do"
+        message = f"the demo found no plain sentence in {source!r} to ask about; `twin crawl` and `twin ask` may"
         raise CommandError(message)
 
     def _edit(self, story: Story) -> None:
-        self._step("Editing one sentence in the document store")
-        self._tell(f"- {story.sentence}", f"+ {story.changed}")
+        self._step("Editing one sentence in the document store, and asking again.")
+        self._tell(f"- {story.sentence}", f"+ {story.changed}", "")
         embedded = self.client.status().chunks_embedded
-        self.store.upsert(story.edited())
-        took = self._seconds_until(lambda: self._wait_for(story))
+        took = self._put(story.edited())
         fresh = self.client.status().chunks_embedded - embedded
         kept = self.client.document(story.document.id).chunks - fresh
-        self._tell(f"Searchable {took} after its commit. Chunks embedded: {fresh}; kept as they were: {kept}.")
+        self._tell(
+            f"Searchable {took} after the commit. Chunks embedded: {fresh}; chunks that kept their vector: {kept}.", ""
+        )
         self._answer(story.question)
 
     def _delete(self, story: Story) -> None:
-        self._step("Deleting that document")
+        self._step("Deleting that document, and asking again.")
         self.store.delete(story.document.id)
-        took = self._seconds_until(lambda: self._wait_until_gone(story))
-        self._tell(f"Gone from every index {took} after its commit.")
+        began = time.monotonic()
+        self._wait_until_gone(story.document.id)
+        self._tell(f"Gone from the index {_since(began)} after the commit.", "")
         self._answer(story.question)
+        self._tell("", f"Put back as it was: searchable {self._put(story.document)} after the commit.")
 
     def _show_style(self, story: Story) -> None:
         author = story.document.author
-        self._step(f"Measuring how {author.name} writes; plain code, no model")
+        self._step(f"Measuring how {author.name} writes, by plain code.")
+        self._tell("$ twin style", "")
         try:
-            print(style.card(self.client.style(author.id), self.columns))
+            card = self.client.style(author.id)
         except Refused as error:
             self._tell(error.detail)
+            return
+        one_example = [habit.model_copy(update={"examples": habit.examples[:1]}) for habit in card.habits]
+        self._tell(*style.card(card.model_copy(update={"habits": tuple(one_example)}), self._inner).split("\n"))
 
     def _draft(self, story: Story) -> None:
-        self._step("Drafting in that voice")
+        self._step("Drafting in that voice.")
         topic = TOPIC if story.document.author.name == SAMPLE_AUTHOR else story.sentence
         written = self.client.draft(DraftRequest(topic=topic, length=120, author=story.document.author.id))
         if written.kind == "draft":
-            print(draft.shown(written, self.columns))
+            self._tell(f'$ twin draft "{topic}"', "", *draft.shown(written, self._inner).split("\n"))
             return
         self._tell(
-            "A draft takes a language model, and none answers here. With Ollama (ollama.com) it takes one command:",
+            "That takes a language model, and none answers here. Where Ollama (https://ollama.com) is installed, one "
+            "command brings one, and this demo finds it:",
+            "",
             "    ollama run llama3.2",
-            "It is found by itself; LLM_URL names any other server that speaks OpenAI's API.",
+            "",
+            "LLM_URL names any other server that speaks OpenAI's API.",
         )
 
     def _end(self, source: str | None) -> None:
-        print("\nNow your own texts. `twin up` starts empty; this reads them and keeps them:\n")
-        print(f'    ./twin crawl {source or "https://your.blog/feed"}\n\nThen: ./twin ask "…"')
+        print("\nThat was the demo, on data of its own. One command reads your texts, and keeps them:\n")
+        print(f"    ./twin crawl {source or 'https://your.blog/feed'}\n", flush=True)
+
+    @property
+    def _inner(self) -> int | None:
+        return self.columns - len(_INDENT) if self.columns else None
 
     def _step(self, title: str) -> None:
         self._steps += 1
-        print(f"\n{show.wrapped(f'{self._steps}. {title}.', self.columns)}\n")
+        print(f"\n{show.wrapped(f'{self._steps}. {title}', self.columns)}\n", flush=True)
 
     def _tell(self, *lines: str) -> None:
         for line in lines:
-            print(show.joined([show.wrapped(line, self.columns, _INDENT)]))
+            shown = line if line.startswith(" ") else show.wrapped(line, self._inner)
+            print(show.joined(f"{_INDENT}{part}".rstrip() for part in shown.split("\n")), flush=True)
+
+    def _ask(self, question: str) -> ChatCompletion:
+        return self.client.ask(question, SearchFilters())
 
     def _answer(self, question: str) -> None:
-        self._tell_answer(question, self.client.ask(question, SearchFilters()))
+        self._tell_answer(question, self._ask(question))
 
     def _tell_answer(self, question: str, answer: ChatCompletion) -> None:
-        self._tell(f"> {question}")
-        columns = self.columns - len(_INDENT) if self.columns else None
-        print("".join(f"{_INDENT}{line}".rstrip() + "\n" for line in show.answer(answer, columns).split("\n")))
+        self._tell(f'$ twin ask "{question}"', *show.answer(answer, self._inner).split("\n"))
 
-    def _seconds_until(self, wait: Callable[[], None]) -> str:
+    def _put(self, document: Raw) -> str:
+        """Commit a document; return how long it then took until it was searchable."""
+        self.store.upsert(document)
         began = time.monotonic()
-        wait()
-        return f"{(time.monotonic() - began) * 1000:.0f} ms"
-
-    def _wait_for(self, story: Story) -> None:
-        reason = wait_until_indexed(story.document.id, self.client, say)
+        reason = wait_until_indexed(document.id, self.client, say)
         if reason:
-            message = f"the edited document was not indexed: {reason}"
+            message = f"what the demo stored was not indexed: {reason}"
             raise CommandError(message)
+        return _since(began)
 
-    def _wait_until_gone(self, story: Story) -> None:
+    def _wait_until_gone(self, document_id: DocumentId) -> None:
         try:
             while True:
-                self.client.document(story.document.id, wait=1)
+                self.client.document(document_id, wait=1)
         except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
+
+
+def _since(began: float) -> str:
+    return f"{(time.monotonic() - began) * 1000:.0f} ms"
 
 
 def _settings(source: str | None) -> Settings:

@@ -17,11 +17,11 @@ from twin_platform.documents.port import DocumentStore
 CLONE: Final = Path(__file__).resolve().parents[3]
 SAMPLES: Final = CLONE / "demo" / "posts"
 SAMPLE_AUTHOR: Final = "Mira Sample"
-REAL_QUESTION: Final = "What happens to vectors that cannot be read?"
+REAL_QUESTION: Final = "What does an event carry?"
 """About this repository, to whoever reads it for the first time."""
 TOPIC: Final = "Why I varnish the mast myself"
 
-_READ: Final = ("docs/", "services/cdc/", "services/feature-stream/twin_feature_stream/handlers/")
+_READ: Final = ("docs/", "services/cdc/", "services/feature-stream/")
 """What of the clone is read: prose and code, few enough for a first impression in seconds."""
 _QUESTION: Final = "How long does the varnish dry between two coats?"
 _SENTENCE: Final = "I let the varnish dry for 14 hours between two coats."
@@ -85,7 +85,7 @@ def stories(store: DocumentStore) -> Iterator[Story]:
                         document=document,
                         question=f"Which text says: {said}?",
                         sentence=sentence,
-                        changed=f"{said}, as it read before this demo changed it.",
+                        changed=f"{said}, and these words are the demo's.",
                     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from twin_cli.import_documents import Imported
-from twin_contracts.chat import ChatCompletion
+from twin_contracts.chat import EXTRACTIVE, ChatCompletion, Citation
 from twin_contracts.http import SearchResult, SystemStatus
 from twin_platform.records.keys import ApiKey
 
@@ -29,14 +29,24 @@ def answer(completion: ChatCompletion, width: int | None) -> str:
         width: columns to wrap at; None leaves a line as long as it is, as who reads a pipe wants it.
     """
     content = completion.choices[0].message.content
+    if completion.twin.answered_by == EXTRACTIVE:  # a line's end inside a quote is the document's, not the answer's
+        content = "\n".join(" ".join(line.strip() for line in quote.split("\n")) for quote in content.split("\n\n"))
     lines = [wrapped(paragraph, width) for paragraph in content.split("\n") if paragraph.strip()]
     if completion.twin.citations:
         lines.append("")
-    for citation in completion.twin.citations:
-        lines.append(f"[{citation.number}] {place(citation.title, citation.heading_path) or citation.document_id}")
-        lines.append(f"    {citation.url or citation.document_id}")
+    for (where, address), marks in _places(completion.twin.citations).items():
+        lines += [f"{marks} {where}", f"    {address}"]
     lines += [f"(done without: {skipped})" for skipped in completion.twin.skipped]
     return joined(lines)
+
+
+def _places(citations: Iterable[Citation]) -> dict[tuple[str, str], str]:
+    """Return the marks of each cited place, every place once."""
+    marks: dict[tuple[str, str], str] = {}
+    for one in citations:
+        key = place(one.title, one.heading_path) or one.document_id, one.url or one.document_id
+        marks[key] = marks.get(key, "") + f"[{one.number}]"
+    return marks
 
 
 def hits(result: SearchResult, width: int | None) -> str:

@@ -1,11 +1,14 @@
 """Chat completions in OpenAI's shape, with our own fields in one object `twin`."""
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Final, Literal, TypeAlias
 
 from pydantic import ConfigDict, Field, JsonValue, NonNegativeInt, PositiveInt, StringConstraints
 
 from twin_contracts.base import AuthorId, Contract, DocumentId, Text
 from twin_contracts.http import SearchFilters
+
+EXTRACTIVE: Final = "extractive"
+"""Stands for a model's name where none has written an answer."""
 
 
 class TextPart(Contract):
@@ -168,7 +171,7 @@ class TwinAnswer(Contract):
 
     answered: bool
     """False where the texts do not answer the question; then there are no citations."""
-    answered_by: Text = "extractive"
+    answered_by: Text = EXTRACTIVE
     """The language model's name, or `extractive`: sentences of the documents, word for word."""
     citations: tuple[Citation, ...] = ()
     unsourced: tuple[Span, ...] = ()

@@ -85,6 +85,19 @@ def test_a_title_that_is_also_the_first_heading_is_shown_once() -> None:
     assert shown == "A. [1]\n\n[1] On bridges > Arches\n    https://x"
 
 
+def test_a_place_that_is_cited_twice_is_shown_once() -> None:
+    shown = show.answer(
+        completion(
+            "Bridges stand. [1]\n\nThey are\n  old. [2]",
+            citation(1, "On bridges", "https://x", "Arches"),
+            citation(2, "On bridges", "https://x", "Arches"),
+        ),
+        None,
+    )
+
+    assert shown == "Bridges stand. [1]\nThey are old. [2]\n\n[1][2] On bridges > Arches\n    https://x"
+
+
 def test_a_refusal_stands_alone() -> None:
     assert show.answer(completion("Your texts do not say."), 80) == "Your texts do not say."
 
