@@ -2,13 +2,13 @@
 
 import json
 from datetime import timedelta
-from threading import Timer
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from fakes.api import OWNER, Api
+from fakes.events import hear
 from twin_contracts.documents import Raw, document_id_of_client
 from twin_contracts.http import DocumentInput
 from twin_platform.records.errors import RecordsUnavailable
@@ -240,16 +240,14 @@ class TestForeignAuthors:
 
 class TestEvents:
     def test_only_the_keys_own_are_told(self, api: Api, bea: TestClient) -> None:
-        def change() -> None:
-            api.index(document("adas-new", "Another secret.", "Ada"))
-            api.index(document("beas-new", "More bees.", "Bea"))
-            api.refuse(document("beas-note", "Bea keeps bees.", "Bea"), "because")
-            api.forget(document("adas-note", HIDDEN, "Ada"))
-
-        flow = Timer(0.2, change)
-        flow.start()
-        heard = bea.get("/v1/events?seconds=1").text
-        flow.join()
+        heard = hear(
+            api,
+            lambda: api.index(document("adas-new", "Another secret.", "Ada")),
+            lambda: api.index(document("beas-new", "More bees.", "Bea")),
+            lambda: api.refuse(document("beas-note", "Bea keeps bees.", "Bea"), "because"),
+            lambda: api.forget(document("adas-note", HIDDEN, "Ada")),
+            client=bea,
+        )
 
         lines = [line.removeprefix("data: ") for line in heard.splitlines() if line.startswith("data: ")]
         told = [json.loads(line) for line in lines]
@@ -261,11 +259,12 @@ class TestEvents:
         assert "ada" not in heard
 
     def test_a_stream_ends_with_its_key(self, api: Api, bea: TestClient) -> None:
-        revoking = Timer(0.2, revoke_key, (api.records, "bea", api.clock.now()))
-        revoking.start()
+        heard = hear(
+            api,
+            lambda: revoke_key(api.records, "bea", api.clock.now()),
+            lambda: api.index(document("beas-new", "More bees.", "Bea")),
+            client=bea,
+        )
 
-        heard = bea.get("/v1/events?seconds=30")
-
-        revoking.join()
-        assert heard.elapsed.total_seconds() < 10
-        assert heard.status_code == 200
+        assert "beas" not in heard
+        assert "event:" not in heard
