@@ -102,7 +102,7 @@ def test_texts_are_cut_at_the_specs_limit_special_tokens_included(folder: Path) 
     assert vectors[0] == pytest.approx(vectors[1])
 
 
-def test_stop_is_asked_before_each_sub_batch_of_four_hundred_tokens(folder: Path) -> None:
+def test_stop_is_asked_before_each_sub_batch_of_six_hundred_tokens(folder: Path) -> None:
     embedder = OnnxEmbedder(folder, SPEC, threads=1)
     asked = 0
 
@@ -113,7 +113,7 @@ def test_stop_is_asked_before_each_sub_batch_of_four_hundred_tokens(folder: Path
 
     embedder.embed_documents(["a fox runs a"] * 300, go_on)
 
-    assert asked == 5  # 6 tokens each: 66 texts at a time
+    assert asked == 3  # 6 tokens each: 100 texts at a time
 
 
 def test_a_spec_of_another_dimension_is_refused(folder: Path) -> None:
