@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twin_cli import author, crawl, demo, draft, forget, keys, show, style
+from twin_cli import author, crawl, demo, doctor, draft, forget, keys, show, style
 from twin_cli.client import Client
 from twin_cli.connect import connected, own_records
 from twin_cli.data_folder import DataFolder
@@ -38,6 +38,7 @@ app.add_typer(keys.app, name="keys")
 app.command(name="forget")(forget.forget)
 app.command(name="crawl")(crawl.crawl)
 app.command(name="demo")(demo.demo)
+app.command(name="doctor")(doctor.doctor)
 app.command(name="draft")(draft.draft)
 app.command(name="sources")(crawl.sources)
 app.command(name="style")(style.style)

@@ -134,7 +134,7 @@ class Demo:
     def _show_style(self, story: Story) -> None:
         author = story.document.author
         self._step(f"Measuring how {author.name} writes, by plain code.")
-        self._tell("$ twin style", "")
+        self._tell(f"$ twin style{_whose(author.name)}", "")
         try:
             card = self.client.style(author.id)
         except Refused as error:
@@ -148,7 +148,11 @@ class Demo:
         topic = TOPIC if story.document.author.name == SAMPLE_AUTHOR else story.sentence
         written = self.client.draft(DraftRequest(topic=topic, length=120, author=story.document.author.id))
         if written.kind == "draft":
-            self._tell(f'$ twin draft "{topic}"', "", *draft.shown(written, self._inner).split("\n"))
+            self._tell(
+                f'$ twin draft "{topic}"{_whose(story.document.author.name)}',
+                "",
+                *draft.shown(written, self._inner).split("\n"),
+            )
             return
         self._tell(
             "That takes a language model, and none answers here. Where Ollama (https://ollama.com) is installed, one "
@@ -202,6 +206,11 @@ class Demo:
         except Refused as error:
             if error.status != HTTPStatus.NOT_FOUND:
                 raise
+
+
+def _whose(author: str) -> str:
+    """Return the option that names an author; the samples' author owns the demo, so it is left out."""
+    return "" if author == SAMPLE_AUTHOR else f' --author "{author}"'
 
 
 def _since(began: float) -> str:

@@ -29,7 +29,7 @@ _CHANGED: Final = "I let the varnish dry for 36 hours between two coats."
 _PAGE: Final = 50
 _LOOKED_AT: Final = 500
 """Documents in which a sentence to ask about is looked for."""
-_PLAIN: Final = re.compile(r"(?:^|(?<=[.!?] ))[A-Z][\w ,'’-]{40,160}\.(?=\s|$)", re.MULTILINE)
+_PLAIN: Final = re.compile(r"(?:^|(?<=[.!?] )|(?<=>))[A-Z][\w ,'’-]{40,160}\.(?=\s|<|$)", re.MULTILINE)
 """A sentence without markup, so that it stands in the raw text as it does in an answer."""
 
 
