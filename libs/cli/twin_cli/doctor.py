@@ -22,8 +22,6 @@ from twin_cli.errors import CommandError
 from twin_cli.settings import Settings
 from twin_contracts.embedding import MINILM
 from twin_platform.embedding.errors import WeightsInvalid, WeightsUnavailable
-from twin_platform.embedding.open import default_cache
-from twin_platform.embedding.weights import WeightsCache, configured_weights
 from twin_rag_api.adapters.open_model import OLLAMA_URL
 from twin_rag_api.adapters.openai_model import OpenAIModel
 from twin_rag_api.errors import ModelFailed, ModelNotChosen
@@ -108,6 +106,9 @@ def _data_folder(folder: DataFolder) -> Finding:
 
 def _weights(settings: Settings) -> Finding:
     """Look without fetching: a cache that has no source can only say what it holds."""
+    from twin_platform.embedding.open import default_cache  # noqa: PLC0415 - half a second, which other commands save
+    from twin_platform.embedding.weights import WeightsCache, configured_weights  # noqa: PLC0415 - the same
+
     try:
         if settings.embedding_path is not None:
             return Finding("ok", "embedding model", str(configured_weights(settings.embedding_path, unsaid)))
