@@ -2,6 +2,9 @@
 .DEFAULT_GOAL := help
 python := .venv/bin/python
 workspace := contracts platform cli crawler cdc feature-stream rag-api
+unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
+# The others start processes of their own: one at a time.
+other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -78,7 +81,8 @@ size: setup ## Lines of product code beside the size we expect
 	@$(python) scripts/size.py
 
 ci: lint types imports schemas-check size setup-clients ## Everything a change has to pass
-	$(python) -m pytest --require-services
+	$(unit_tests) --require-services
+	$(other_tests) --require-services
 
 audit: setup ## Look for known vulnerabilities in the lock; for people and the nightly run
 	.venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
