@@ -21,7 +21,8 @@ lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upg
 	  $(addprefix --no-emit-package llm-twin-,$(workspace)) -o requirements.lock
 
 test: setup ## Run every test that needs nothing but this machine
-	$(python) -m pytest
+	$(unit_tests)
+	$(other_tests)
 
 test-clients: setup-clients ## Run docs/clients.md and the official clients against a system
 	$(python) -m pytest tests/clients
@@ -35,7 +36,7 @@ lock-clients: setup ## Resolve the clients of tests/clients again (LOCK=--upgrad
 	npm install --prefix tests/clients --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund
 
 test-unit: setup ## Run the unit and contract tests, under a minute
-	$(python) -m pytest tests/unit tests/contract
+	$(unit_tests)
 
 lint: setup ## Check style and formatting
 	.venv/bin/ruff check
