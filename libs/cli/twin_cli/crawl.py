@@ -16,7 +16,7 @@ from twin_cli.connect import connected
 from twin_cli.errors import Refused
 from twin_cli.import_documents import NOT_ABOUT_ONE_DOCUMENT, wait_until_indexed
 from twin_cli.inputs import Input
-from twin_cli.local import is_repository, path_of, read_folder, read_repository
+from twin_cli.local import PLATFORM, is_repository, path_of, read_folder, read_repository
 from twin_cli.settings import Settings
 from twin_cli.show import joined
 from twin_cli.terminal import logger_of_command, say
@@ -144,7 +144,8 @@ def crawl_local(client: Client, path: Path, author: str | None, bars: Bars) -> R
     if repository:
         whose = AuthorRef.of(author or path.name).id
         for document in [*client.documents(whose)]:
-            if (document.url or "").startswith(path.as_uri() + "/") and document.document_id not in seen:
+            below = (document.url or "").startswith(path.as_uri() + "/")
+            if below and document.platform == PLATFORM and document.document_id not in seen:  # `twin import` put others
                 client.delete(document.document_id)
                 result.deleted += 1
     return result

@@ -56,10 +56,7 @@ def own_inputs() -> Iterator[Input]:
     if not SAMPLES.is_dir():
         message = "`twin demo` without an argument reads the clone that it stands in; name a feed, page or folder"
         raise CommandError(message)
-    for sample in read_inputs([SAMPLES], SAMPLE_AUTHOR):
-        if sample.document is not None:
-            url = (SAMPLES / sample.name).as_uri()
-            yield Input(sample.name, sample.document_id, sample.document.model_copy(update={"url": url}))
+    yield from read_inputs([SAMPLES], SAMPLE_AUTHOR)
     for item in _files_of_the_clone():
         if isinstance(item, Input) and item.document is not None and not _quotes_samples(item.document.text):
             yield item

@@ -46,7 +46,8 @@ def draft(
             plain = client.draft(request.model_copy(update={"voice": "plain"}))
     print(beside(written, plain, width()) if plain else shown(written, width()))
     for note in written.notes:
-        say(note)
+        if note not in written.text:  # an outline begins with why it is one
+            say(note)
     if compare and plain is None:
         say("--compare is left out: there is nothing to compare without a language model")
 

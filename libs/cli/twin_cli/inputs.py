@@ -79,6 +79,7 @@ def _read_folder(folder: Path, author: str | None) -> Iterator[Input]:
 
 def _read_file(path: Path, name: str, author: str | None) -> Input:
     text_format = FORMATS[path.suffix.lower()]
+    url = path.resolve().as_uri()
     try:
         if not path.is_file():
             return Input(name, refused="no regular file")
@@ -92,6 +93,7 @@ def _read_file(path: Path, name: str, author: str | None) -> Input:
             text=text,
             title=title_of(text, text_format) or _printable(path.stem),
             author=author,
+            url=url,
             platform="folder",
             format=text_format,
         )
@@ -101,7 +103,7 @@ def _read_file(path: Path, name: str, author: str | None) -> Input:
         return Input(name, refused=error.strerror or str(error))
     except ValidationError as error:
         return Input(name, refused=_first(error))
-    return Input(name, document_id_of(path.resolve().as_uri()), document)
+    return Input(name, document_id_of(url), document)
 
 
 def _read_json(path: Path, author: str | None) -> Iterator[Input]:

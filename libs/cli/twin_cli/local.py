@@ -3,6 +3,7 @@
 from collections.abc import Generator
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -16,6 +17,8 @@ from twin_crawler.crawlers.git import crawl_local
 from twin_crawler.crawlers.git_files import Place, document_of
 from twin_crawler.ports import Note
 
+PLATFORM: Final = "git"
+"""What the files of a repository say that they come from."""
 _TEXTS = frozenset(FORMATS)
 """Endings that `read_inputs` reads as texts, which is what they are in a folder that is no repository."""
 
@@ -51,7 +54,7 @@ def read_repository(path: Path, author: str | None) -> Generator[Input | Note, N
     """
     whose = AuthorRef.of(author or path.name)  # a repository is somebody's only where that is said
     uri = path.as_uri()
-    with closing(crawl_local(path, Place(uri, "git", whose, uri + "/{path}"))) as items:
+    with closing(crawl_local(path, Place(uri, PLATFORM, whose, uri + "/{path}"))) as items:
         for item in items:
             if isinstance(item, Note):
                 yield item

@@ -116,7 +116,7 @@ def why_nothing(system: SystemStatus) -> str | None:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.0f} s"  # noqa: PLR2004 - digits to read, no rule
+    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
 
 
 def _excerpt(text: str) -> str:

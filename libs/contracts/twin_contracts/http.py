@@ -65,6 +65,7 @@ class DocumentStatus(Contract):
     title: Text | None = None
     author: AuthorId | None = None
     type: DocumentType | None = None
+    platform: Text | None = None
     url: Text | None = None
     chunks: NonNegativeInt = 0
     stage: Stage | None = None

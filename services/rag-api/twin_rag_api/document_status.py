@@ -26,6 +26,7 @@ def status_of(document_id: DocumentId, stored: Raw | None, record: DocumentRecor
         title=title_of(stored),
         author=stored.author.id,
         type=stored.type,
+        platform=stored.source.platform,
         url=stored.source.url,
         chunks=known.chunks if known else 0,
         stage=known.stage if known else None,

@@ -14,7 +14,7 @@ from fakes.git import commit
 from twin_cli.client import Client
 from twin_cli.crawl import Bars, Read, await_indexed, crawl_local, crawl_remote, lines_of
 from twin_cli.errors import InputUnreadable, Refused
-from twin_cli.inputs import Input
+from twin_cli.inputs import Input, read_inputs
 from twin_cli.local import is_repository, path_of, read_folder
 from twin_contracts.crawl import LinkKind, LinkState, Refusal
 from twin_contracts.documents import AuthorRef, RawArticle, RawCode, Source, document_id_of
@@ -93,6 +93,21 @@ def test_crawled_again_only_what_changed_is_stored_and_what_is_gone_is_deleted(w
 
     assert (result.stored, result.unchanged, result.deleted) == (1, 1, 1)
     assert world.api.documents.count() == 3
+
+
+def test_what_was_imported_by_hand_from_a_repositorys_folder_stays(world: World, tmp_path: Path) -> None:
+    mill = tmp_path / "mill"
+    commit(mill, {"a.py": "a = 1\n"})
+    (mill / "notes.md").write_text("# Notes\n\nNot in the repository yet.")
+    (notes,) = read_inputs([mill / "notes.md"], "Olga Owner")
+    assert notes.document_id is not None
+    assert notes.document is not None
+    world.client.put(notes.document_id, notes.document)
+
+    result = world.crawl(mill, "Olga Owner")
+
+    assert result.deleted == 0
+    assert set(world.stored()) == {"a.py", "Notes"}
 
 
 def test_a_repository_that_cannot_be_read_deletes_nothing(world: World, tmp_path: Path) -> None:

@@ -193,6 +193,11 @@ class TestFiles:
         assert {item.document_id for item in after} == {before.document_id}
         assert {item.document.title for item in after if item.document} == {"After"}
 
+    def test_a_file_is_cited_by_where_it_lies(self, tmp_path: Path) -> None:
+        path = written(tmp_path / "two words.md", "# Notes")
+
+        assert only(path).url == path.as_uri()
+
     def test_two_files_of_one_text_are_two_documents(self, tmp_path: Path) -> None:
         for name in ("a.md", "b.md"):
             written(tmp_path / name, "the same")
