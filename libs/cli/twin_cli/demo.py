@@ -76,7 +76,7 @@ class Demo:
         began = time.monotonic()
         if source is None:
             self._step(
-                "Reading this clone's documentation and two of its services, and six posts written for the demo."
+                "Reading this clone's documentation and one of its services, and six posts written for the demo."
             )
             inputs = list(own_inputs())
             with _bars() as bars:

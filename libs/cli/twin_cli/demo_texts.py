@@ -21,7 +21,7 @@ REAL_QUESTION: Final = "What does an event carry?"
 """About this repository, to whoever reads it for the first time."""
 TOPIC: Final = "Why I varnish the mast myself"
 
-_READ: Final = ("docs/", "services/cdc/", "services/feature-stream/")
+_READ: Final = ("docs/", "services/cdc/")
 """What of the clone is read: prose and code, few enough for a first impression in seconds."""
 _QUESTION: Final = "How long does the varnish dry between two coats?"
 _SENTENCE: Final = "I let the varnish dry for 14 hours between two coats."
