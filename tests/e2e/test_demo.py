@@ -114,7 +114,7 @@ def test_an_edit_of_one_sentence_embeds_its_chunk_alone(shown: str) -> None:
 def test_the_style_card_and_the_way_to_a_draft_are_shown(shown: str) -> None:
     assert "Mira Sample, from" in shown
     assert "sentence length" in shown
-    assert "ollama run" in shown
+    assert "ollama pull" in shown
     assert "./twin crawl https://your.blog/feed" in shown
 
 

@@ -1,5 +1,6 @@
 """`twin demo`: the whole chain in front of its reader, over a data folder of its own."""
 
+import shlex
 import shutil
 import time
 from collections.abc import Iterator
@@ -158,14 +159,14 @@ class Demo:
             "That takes a language model, and none answers here. Where Ollama (https://ollama.com) is installed, one "
             "command brings one, and this demo finds it:",
             "",
-            "    ollama run llama3.2",
+            "    ollama pull llama3.2",
             "",
             "LLM_URL names any other server that speaks OpenAI's API.",
         )
 
     def _end(self, source: str | None) -> None:
         print("\nThat was the demo, on data of its own. One command reads your texts, and keeps them:\n")
-        print(f"    ./twin crawl {source or 'https://your.blog/feed'}\n", flush=True)
+        print(f"    ./twin crawl {shlex.quote(source) if source else 'https://your.blog/feed'}\n", flush=True)
 
     @property
     def _inner(self) -> int | None:

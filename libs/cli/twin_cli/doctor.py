@@ -163,7 +163,7 @@ def _model(settings: Settings) -> Finding:
     except ModelFailed as error:
         if configured:
             return Finding("missing", "language model", f"{error}; start it, or correct LLM_URL and LLM_API_KEY")
-    told = "none, so answers are quotes and drafts are outlines; set LLM_URL, or with Ollama: ollama run llama3.2"
+    told = "none, so answers are quotes and drafts are outlines; set LLM_URL, or with Ollama: ollama pull llama3.2"
     return Finding("optional", "language model", told)
 
 
