@@ -82,4 +82,4 @@ def _validated(given: object) -> DocumentInput:
         return DocumentInput.model_validate(given)
     except ValidationError as error:
         faults = error.errors(include_url=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults]) from error
+        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults], body=given) from error

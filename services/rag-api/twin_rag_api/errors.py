@@ -13,6 +13,8 @@ class ApiError(PermanentError):
     status: ClassVar[int]
     code: ClassVar[str | None] = None
     """OpenAI's code, where its clients look for one."""
+    field: str | None = None
+    """What of the request is wrong, OpenAI's `param`; None where it is no one field."""
 
 
 class KeyRefused(ApiError):
@@ -142,6 +144,7 @@ class ModelUnknown(ApiError):
 
     status = 404
     code = "model_not_found"
+    field = "model"
 
     def __init__(self, model: str) -> None:
         self.model = model

@@ -157,25 +157,29 @@ def test_content_may_come_in_parts_and_unknown_openai_fields_are_ignored(api: Ap
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "param"),
     [
-        ({"n": 2}, "n: "),
-        ({"tool_choice": "required"}, "tool_choice: "),
-        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice: "),
-        ({"messages": []}, "messages: "),
-        ({"messages": [{"role": "user", "content": " "}]}, "messages: "),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content"),
-        ({"twin": {"autor": "ada"}}, "twin.autor: "),
+        ({"n": 2}, "n"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"tool_choice": {"type": "function", "function": {"name": "f"}}}, "tool_choice"),
+        ({"tool_choice": {"name": "f"}}, "tool_choice.type"),
+        ({"messages": []}, "messages"),
+        ({"messages": [{"role": "user", "content": " "}]}, "messages"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": {"type": "text"}}]}, "messages.0.content"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"role": "user", "content": [{"type": "text"}]}]}, "messages.0.content.0.text"),
+        ({"twin": {"autor": "ada"}}, "twin.autor"),
     ],
 )
-def test_what_is_not_served_is_refused_in_openais_shape(api: Api, change: dict[str, object], said: str) -> None:
+def test_what_is_not_served_is_refused_in_openais_shape(api: Api, change: dict[str, object], param: str) -> None:
     body = {"model": "twin", "messages": [{"role": "user", "content": "Hi?"}]} | change
 
     response = api.client.post("/v1/chat/completions", json=body)
 
     error = response.json()["error"]
-    assert (response.status_code, error["type"]) == (400, "invalid_request_error")
-    assert error["message"].startswith(said)
+    assert (response.status_code, error["type"], error["param"]) == (400, "invalid_request_error", param)
+    assert error["message"].startswith(f"{param}: ")
 
 
 def test_an_unknown_model_is_not_found(api: Api) -> None:
@@ -184,4 +188,5 @@ def test_an_unknown_model_is_not_found(api: Api) -> None:
     response = api.client.post("/v1/chat/completions", json=body)
 
     assert response.status_code == 404
-    assert response.json()["error"]["code"] == "model_not_found"
+    error = response.json()["error"]
+    assert (error["code"], error["param"]) == ("model_not_found", "model")

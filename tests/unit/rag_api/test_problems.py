@@ -49,6 +49,35 @@ def test_a_body_that_makes_no_sense_says_what_to_do(api: Api, body: bytes, said:
     assert said in response.json()["detail"]
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/v1/documents/a%00b", None),
+        ("GET", "/v1/documents?a%00b=1", None),
+        ("POST", "/v1/search", {"query": "a", "a\0b": 1}),
+        ("POST", "/v1/chat/completions", {"messages": [{"role": "user", "content": "a"}], "twin": {"a\0b": 1}}),
+    ],
+)
+def test_what_no_text_can_hold_is_refused_as_any_other_mistake(
+    api: Api, method: str, path: str, body: dict[str, object] | None
+) -> None:
+    response = api.client.request(method, path, json=body)
+
+    assert response.status_code in {400, 422}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "detail"),
+    [
+        ("/v1/search", {"query": "a", "filters": {"types": ["poem"]}}, "filters.types.0: Input should be 'post'"),
+        ("/v1/drafts", {"topic": "a", "voice": 1}, "voice: Input should be 'author'"),
+        ("/v1/drafts", {}, "topic: Field required"),
+    ],
+)
+def test_a_refusal_names_the_field(api: Api, path: str, body: dict[str, object], detail: str) -> None:
+    assert api.client.post(path, json=body).json()["detail"].startswith(detail)
+
+
 @pytest.mark.parametrize("header", [{"Content-Type": "application/x-www-form-urlencoded"}, {}])
 def test_a_body_of_another_type_says_which_ones_there_are(api: Api, header: dict[str, str]) -> None:
     response = api.client.put("/v1/documents/a", content=b'{"text": "a"}', headers=header)
