@@ -6,11 +6,15 @@ import re
 from twin_contracts.documents import TextFormat
 
 MAX_TITLE = 1000
+_MAX_LINE = 2000
+"""Characters that are looked at: a line can be as long as its file."""
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)^---[ \t]*$", re.DOTALL | re.MULTILINE)
-_FRONT_TITLE = re.compile(r"^title:[ \t]*(['\"]?)(.+?)\1[ \t]*$", re.MULTILINE)
-_HEADING = re.compile(r"\A {0,3}#{1,6}[ \t]+(.+?)(?:[ \t]+#+)?[ \t]*$", re.MULTILINE)
+_FRONT_TITLE = re.compile(rf"^title:(.{{1,{_MAX_LINE}}})", re.MULTILINE)
+_HEADING = re.compile(rf"\A {{0,3}}#{{1,6}}[ \t](.{{1,{_MAX_LINE}}})")
+_QUOTED = re.compile(r"(['\"])(.+)\1")
+_CLOSING_MARKS = re.compile(r"[ \t]#+\Z")
 _HTML_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.+?)</\1\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def title_of(text: str, text_format: TextFormat) -> str | None:
@@ -30,6 +34,8 @@ def _markdown_title(text: str) -> str:
     front = _FRONT_MATTER.match(text)
     given = _FRONT_TITLE.search(front[1]) if front else None
     if given:
-        return given[2]
+        title = given[1].strip()
+        quoted = _QUOTED.fullmatch(title)
+        return quoted[2] if quoted else title
     heading = _HEADING.match(text[front.end() :].strip("\n") if front else text.strip("\n"))
-    return heading[1] if heading else ""
+    return _CLOSING_MARKS.sub("", heading[1].rstrip()) if heading else ""

@@ -24,7 +24,7 @@ _NAMED = (
     "//*[contains(@class,'author') and contains(@class,'vcard')]//*[contains(concat(' ',@class,' '),' fn ')]",
 )
 """Where the common engines put an author's name, and nothing else."""
-_JSON_AUTHOR = re.compile(r'"author"\s*:\s*\[?\s*\{[^{}]*?"name"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
+_JSON_AUTHOR = re.compile(r'"author"\s*:\s*(?:\[\s*)?\{[^{}]*?"name"\s*:\s*("(?:[^"\\]|\\.){1,200}")')
 
 
 @dataclass(frozen=True, slots=True)
