@@ -1,6 +1,7 @@
 """The Git crawler, over repositories of this machine; what it refuses it refuses before git is asked."""
 
 import socket
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,6 +153,16 @@ def test_a_submodule_is_part_of_its_repository(tmp_path: Path) -> None:
 
     assert documents(result.items).keys() == {"own.py", "inside/part.py"}
     assert result.urls == [(tmp_path / "part").as_uri()]
+
+
+def test_a_submodule_without_a_url_is_left_out(tmp_path: Path) -> None:
+    repository = with_submodule(tmp_path, "../part")
+    commit(repository, {".gitmodules": None})
+
+    items = fetched(repository, tmp_path).items
+
+    assert documents(items).keys() == {"own.py"}
+    assert "1 links and submodules" in note(items)
 
 
 @pytest.mark.parametrize(
@@ -308,3 +319,55 @@ def test_a_local_repository_is_read_where_it_is_and_its_config_runs_nothing(tmp_
         list(crawl_local(tmp_path / "mill", PLACE))
 
     assert not ran.exists()
+
+
+def test_a_repository_of_which_something_is_missing_is_refused_not_read_in_part(tmp_path: Path) -> None:
+    commit(tmp_path / "mill", {"a.py": "a = 1\n", "z/last.py": "b = 2\n"})
+    missing = git(tmp_path / "mill", "rev-parse", "HEAD:z")
+    (tmp_path / "mill/.git/objects" / missing[:2] / missing[2:]).unlink()
+
+    with pytest.raises(FetchRefused, match=missing):
+        list(crawl_local(tmp_path / "mill", PLACE))
+
+
+def test_a_file_that_git_cannot_read_is_no_document(tmp_path: Path) -> None:
+    commit(tmp_path / "mill", {"a.py": "a = 1\n" * 1000})
+    name = git(tmp_path / "mill", "rev-parse", "HEAD:a.py")
+    broken = tmp_path / "mill/.git/objects" / name[:2] / name[2:]
+    content = broken.read_bytes()
+    broken.chmod(0o600)
+    broken.write_bytes(content[:-6] + b"\0" * 6)
+
+    with pytest.raises(FetchRefused, match=r"does not have 'a\.py'"):
+        list(crawl_local(tmp_path / "mill", PLACE))
+
+
+def test_a_tree_without_end_is_given_up_when_the_time_is_over(tmp_path: Path) -> None:
+    commit(tmp_path / "mill", {"a.py": "a = 1\n"})
+    tree = subprocess.run(
+        ["git", "-C", str(tmp_path / "mill"), "mktree"], input=b"", capture_output=True, check=True
+    ).stdout.decode()
+    for _ in range(12):
+        listing = "".join(f"040000 tree {tree.strip()}\t{letter}\n" for letter in "abcdefghij").encode()
+        tree = subprocess.run(
+            ["git", "-C", str(tmp_path / "mill"), "mktree"], input=listing, capture_output=True, check=True
+        ).stdout.decode()
+    work = tmp_path / "work"
+    work.mkdir()
+
+    with pytest.raises(FetchRefused) as refused:
+        list(Git("mill", work, "", seconds=0.3).tree(tmp_path / "mill", tree.strip()))
+
+    assert refused.value.reason is Reason.TOO_SLOW
+
+
+def test_a_repository_of_more_files_than_are_read_is_not_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("twin_crawler.crawlers.git_files.MAX_FILES", 1)
+    commit(tmp_path / "mill", {"a.py": "a = 1\n", "b.py": "b = 2\n"})
+
+    items = list(crawl_local(tmp_path / "mill", PLACE))
+
+    assert not next(item for item in items if isinstance(item, Found)).whole
+    assert documents(items).keys() == {"a.py"}

@@ -21,8 +21,8 @@ from twin_crawler.errors import FetchFailed, FetchRefused, Interrupted, Reason
 CLONE_SECONDS = 300.0
 MAX_CLONE_BYTES = 500 * 1024 * 1024
 _POLL_SECONDS = 0.1
-_STOP_AFTER = 1_000_000
-"""Entries of a tree after which it is no repository that people work in; a few objects can describe billions."""
+_MOST_ENTRIES = 1_000_000
+"""Of a tree that people work in; a few objects can describe billions."""
 _PINNING = (2, 37)
 """Since this version git can be told the address to connect to."""
 _SETTINGS = (
@@ -71,7 +71,7 @@ class Git:
         link: what messages call the repository.
         folder: an empty folder that git may use.
         protocol: the only way in which git may reach a repository; empty for none.
-        seconds: how long one command may take.
+        seconds: how long all that writes to the folder may take together: fetches, and lists of what there is.
         stop: asked while git works; true ends it.
     """
 
@@ -82,6 +82,7 @@ class Git:
         if program is None:
             raise FetchFailed(link, "the program git is not installed here; install it (on Debian: apt install git)")
         self._program, self._link, self._folder, self._seconds, self._stop = program, link, folder, seconds, stop
+        self._deadline = time.monotonic() + seconds
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(folder),
@@ -114,20 +115,24 @@ class Git:
 
     def commit(self, repository: Path, revision: str) -> str:
         """Return the full id of a revision's commit."""
-        arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        with self._reading(arguments, repository) as process:
-            found = _output(process).read(200).decode("ascii", "replace").strip()
-        if not found:
-            raise FetchRefused(self._link, Reason.NO_TEXT, "the repository has no commit")
-        return found
+        arguments = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        try:
+            return self._run(arguments, repository=repository).read_text("ascii").strip()
+        except FetchRefused as error:
+            if error.reason is not Reason.STATUS:
+                raise
+            raise FetchRefused(self._link, Reason.NO_TEXT, f"the repository has no commit ({error.why})") from error
 
     def tree(self, repository: Path, commit: str) -> Iterator[Entry]:
-        """Yield every entry below a commit; of one that never ends, the first million."""
-        with self._reading(("ls-tree", "-r", "-z", "-l", commit), repository) as process:
-            for number, line in enumerate(_until_nul(_output(process))):
-                if number == _STOP_AFTER:
-                    process.kill()
-                    return
+        """Yield every entry below a commit.
+
+        Raises:
+            FetchRefused: some of it is missing, or it has no end: a few objects can describe billions of entries.
+        """
+        with self._run(("ls-tree", "-r", "-z", "-l", commit), repository=repository).open("rb") as listed:
+            for number, line in enumerate(_until_nul(listed)):
+                if number == _MOST_ENTRIES:
+                    raise FetchRefused(self._link, Reason.TOO_LARGE, f"it has more than {_MOST_ENTRIES:,} files")
                 about, _, path = line.partition(b"\t")
                 mode, _, object_id, size = about.decode("ascii").split()
                 yield Entry(path.decode("utf-8", "replace"), mode, object_id, int(size) if size.isdigit() else 0)
@@ -139,15 +144,15 @@ class Git:
         arguments = ("check-attr", "--cached", "-z", "--stdin", "linguist-vendored", "linguist-generated")
         asked = self._folder / "paths"
         asked.write_bytes(b"".join(path.encode() + b"\0" for path in paths))
-        with asked.open("rb") as given, self._reading(arguments, repository, given, index) as process:
-            answers = _output(process).read().split(b"\0")
+        with asked.open("rb") as given:
+            answers = self._run(arguments, repository=repository, more=index, given=given).read_bytes().split(b"\0")
         triples = zip(answers[::3], answers[1::3], answers[2::3], strict=False)
         return {path.decode("utf-8", "replace") for path, _, value in triples if value in {b"set", b"true"}}
 
     def submodules(self, repository: Path, commit: str) -> dict[str, str]:
-        """Return path -> URL as the commit's `.gitmodules` says, neither of them checked."""
-        with self._reading(("config", "--blob", f"{commit}:.gitmodules", "-z", "--list"), repository) as process:
-            lines = [line.decode("utf-8", "replace").partition("\n") for line in _until_nul(_output(process))]
+        """Return path -> URL as the commit's `.gitmodules` says, which must be there; neither of them is checked."""
+        listed = self._run(("config", "--blob", f"{commit}:.gitmodules", "-z", "--list"), repository=repository)
+        lines = [line.partition("\n") for line in listed.read_bytes().decode("utf-8", "replace").split("\0")]
         told: dict[tuple[str, str], str] = {}
         for key, _, value in lines:
             name, _, field = key.rpartition(".")
@@ -163,11 +168,11 @@ class Git:
         with asked.open("rb") as given, self._reading(("cat-file", "--batch"), repository, given) as process:
             output = _output(process)
             for entry in entries:
-                size = output.readline().split()[-1]
-                if not size.isdigit():
+                said = output.readline().decode("ascii", "replace").split()
+                content = output.read(entry.size) if said == [entry.object_id, "blob", str(entry.size)] else b""
+                if len(content) < entry.size or output.read(1) != b"\n":  # missing, or git could not read it
                     raise FetchRefused(self._link, Reason.NO_TEXT, f"the repository does not have {entry.path!r}")
-                yield entry, output.read(int(size))
-                output.read(1)
+                yield entry, content
 
     def _pin(self, target: Target) -> str:
         version = subprocess.run([self._program, "version"], capture_output=True, check=True).stdout  # noqa: S603 - git itself
@@ -190,18 +195,24 @@ class Git:
         settings: Sequence[str] = (),
         repository: Path | None = None,
         more: dict[str, str] | None = None,
-    ) -> None:
-        """Run a command to its end, unless it takes too long or writes too much."""
-        said = self._folder / "said"
+        given: IO[bytes] | None = None,
+    ) -> Path:
+        """Run a command to its end, unless it takes too long or writes too much; return where its output is.
+
+        What is read from there is complete: a command that fails raises.
+        """
+        said, output = self._folder / "said", self._folder / "output"
         command = self._command(arguments, repository, settings)
+        output.unlink(missing_ok=True)  # the one before may still be read
         with (
             said.open("wb") as errors,
+            output.open("wb") as written,
             subprocess.Popen(  # noqa: S603 - arguments are a list, and what others wrote stands behind `--`
                 command,
                 env={**self._environment, **(more or {})},
                 cwd=self._folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
+                stdin=given or subprocess.DEVNULL,
+                stdout=written,
                 stderr=errors,
                 start_new_session=True,
             ) as process,
@@ -213,9 +224,9 @@ class Git:
                     os.killpg(process.pid, signal.SIGKILL)
         if process.returncode:
             self._refuse(said.read_bytes()[-2000:].decode("utf-8", "replace"))
+        return output
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + self._seconds
         while True:
             try:
                 process.wait(_POLL_SECONDS)
@@ -225,23 +236,17 @@ class Git:
                 return
             if self._stop():
                 raise Interrupted
-            if time.monotonic() > deadline:
+            if time.monotonic() > self._deadline:
                 raise FetchRefused(self._link, Reason.TOO_SLOW, f"it takes longer than {self._seconds:,.0f} s")
             if _bytes_below(self._folder) > MAX_CLONE_BYTES:
                 raise FetchRefused(self._link, Reason.TOO_LARGE, f"it has more than {MAX_CLONE_BYTES:,} bytes")
 
-    def _reading(
-        self,
-        arguments: Sequence[str],
-        repository: Path,
-        given: IO[bytes] | None = None,
-        more: dict[str, str] | None = None,
-    ) -> "_Reading":
+    def _reading(self, arguments: Sequence[str], repository: Path, given: IO[bytes]) -> "_Reading":
         return _Reading(
             subprocess.Popen(  # noqa: S603 - the same
                 self._command(arguments, repository),
-                env={**self._environment, **(more or {})},
-                stdin=given or subprocess.DEVNULL,
+                env=self._environment,
+                stdin=given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )

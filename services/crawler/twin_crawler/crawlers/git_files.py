@@ -75,8 +75,11 @@ class Files:
     def choose(self, repository: Path, url: str, commit: str, above: str = "") -> int:
         """Choose the files to read below a commit; return how many items `read` will yield at most."""
         modules: list[Entry] = []
+        urls: dict[str, str] = {}
         named: list[Entry] = []
         for entry in self.git.tree(repository, commit):
+            if entry.path == ".gitmodules" and entry.is_file:
+                urls = self.git.submodules(repository, commit)
             if entry.mode == "160000":
                 modules.append(entry)
             elif not entry.is_file:
@@ -89,7 +92,7 @@ class Files:
         for entry in named:
             self._choose(repository, above, entry, theirs)
         if modules:
-            self._enter_modules(repository, url, commit, modules, above)
+            self._enter_modules(url, modules, urls, above)
         return len(self._chosen) + len(self._refused)
 
     def read(self) -> Iterator[tuple[str, str] | Refusal]:
@@ -112,16 +115,17 @@ class Files:
             self.left_out[LeftOut.VENDORED] += 1
         elif len(self._chosen) == MAX_FILES or self._bytes + entry.size > MAX_TEXT_BYTES:
             self.left_out[LeftOut.TOO_MANY] += 1
+            self.whole = False
         else:
             self._bytes += entry.size
             self._chosen.append((repository, above, entry))
 
-    def _enter_modules(self, repository: Path, url: str, commit: str, modules: list[Entry], above: str) -> None:
-        urls = self.git.submodules(repository, commit)
+    def _enter_modules(self, url: str, modules: list[Entry], urls: dict[str, str], above: str) -> None:
         for module in modules:
             path = above + module.path
             if module.path not in urls or self._entered == MAX_SUBMODULES or is_vendored(PurePosixPath(path)):
                 self.left_out[LeftOut.LINK] += 1
+                self.whole &= self._entered < MAX_SUBMODULES
                 continue
             self._entered += 1
             inside = self.folder / f"module-{self._entered}"
