@@ -120,7 +120,8 @@ class _Reading:
         if self.memory.is_gone(url):
             if self._may_touch(document_id) and self.crawl.documents.delete(document_id):
                 self.outcome.set(deleted=self.outcome.now.deleted + 1)
-            self.memory.forget(url)
+            if self._may_remember():
+                self.memory.forget(url)
 
     def _take(self, item: Item) -> None:
         match item:
@@ -161,7 +162,7 @@ class _Reading:
 
     def _settle(self, author: AuthorRef | None) -> None:
         """Remember the link as it was read, and delete what a complete reading no longer had."""
-        if self.found is None:
+        if self.found is None or not self._may_remember():
             return
         if self.found.unchanged and self.known is not None:
             self.outcome.set(unchanged=len(self.known.documents))
@@ -169,7 +170,8 @@ class _Reading:
             return
         found = self.found
         if found.whole:
-            known = {*(self.known.documents if self.known else ()), *self.outcome.mine}
+            before = self.known.documents if self.known and self.known.kind is found.kind else ()
+            known = {*before, *self.outcome.mine}
             absent = [document_id for document_id in sorted(known - set(self.seen)) if self._may_touch(document_id)]
             self.outcome.set(deleted=sum(map(self.crawl.documents.delete, absent)))
         if self.outcome.now.refused:  # what failed is tried again, so the next crawl must read everything
@@ -179,9 +181,17 @@ class _Reading:
     def _validators(self, author: AuthorRef | None) -> Validators:
         """Return what may make the site say that nothing has changed: only while all that it stands for is stored."""
         known = self.known
-        if known is None or known.author != author or not all(map(self.crawl.documents.author_of, known.documents)):
+        if known is None or known.author != author or self.job.kind not in {LinkKind.AUTO, known.kind}:
+            return Validators()
+        if not all(map(self.crawl.documents.author_of, known.documents)):
             return Validators()
         return Validators(known.etag, known.last_modified)
+
+    def _may_remember(self) -> bool:
+        """Return whether who asked may change what is known of the link: a bound key not what others crawled."""
+        if self.job.authors is None or self.known is None:
+            return True
+        return self.known.author is not None and self.known.author.id in self.job.authors
 
     def _may_touch(self, document_id: DocumentId) -> bool:
         """Return whether who asked may replace or delete what is stored under an id."""

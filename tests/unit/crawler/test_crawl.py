@@ -14,7 +14,7 @@ from twin_crawler.crawl import Crawl
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
 from twin_crawler.ports import Authorship, Found, Gone, Item, Note, Validators
 from twin_crawler.table import ANY, CrawlerTable
-from twin_platform.records.crawls import SOURCES
+from twin_platform.records.crawls import REMEMBERED, SOURCES
 
 OWNER = AuthorRef.of("Olga Owner")
 ANN = AuthorRef.of("Ann")
@@ -251,6 +251,29 @@ def test_a_bound_key_replaces_and_deletes_no_document_of_another_author(world: W
     assert kept is not None
     assert kept.author == OWNER
     assert world.has(f"{LINK}/b")
+
+
+@pytest.mark.parametrize("author", [None, "Olga Owner"])
+def test_a_bound_key_changes_nothing_of_what_is_known_of_anothers_link(world: World, author: str | None) -> None:
+    world.run(WHOLE, article(f"{LINK}/a"), article(f"{LINK}/b"), author=author)
+    before = world.records.find(SOURCES), world.records.find(REMEMBERED)
+    world.run(WHOLE, article(f"{LINK}/a", author=ANN), author="Ann", authors=("ann",))
+    unchanged = world.records.find(SOURCES), world.records.find(REMEMBERED)
+
+    outcome = world.run(WHOLE, article(f"{LINK}/b"))
+
+    assert unchanged == before
+    assert world.asked[-1][0].given == (AuthorRef.of(author) if author else None)
+    assert outcome.deleted == 1
+
+
+def test_a_page_read_from_the_link_of_a_repository_is_not_gone_with_its_files(world: World) -> None:
+    world.run(PAGE, article(LINK), link=LINK)
+
+    outcome = world.run(WHOLE, article(f"{LINK}/a"), link=LINK)
+
+    assert outcome.deleted == 0
+    assert world.has(LINK)
 
 
 def test_a_document_too_large_for_the_store_is_refused_and_its_neighbours_stay(world: World) -> None:
