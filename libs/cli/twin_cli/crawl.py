@@ -25,6 +25,7 @@ from twin_contracts.crawl import MAX_LINKS, CrawledSource, CrawlRequest, CrawlSt
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import DocumentState
 from twin_crawler.errors import CrawlError
+from twin_crawler.ports import Note
 
 POLL_SECONDS: Final = 0.3
 _SHOWN: Final = 20
@@ -130,18 +131,21 @@ def crawl_local(client: Client, path: Path, author: str | None, bars: Bars) -> R
     result = Read(str(path))
     seen: set[DocumentId] = set()
     repository = is_repository(path)
+    whole = False
     try:
         with closing(read_repository(path, author) if repository else read_folder(path, author)) as items:
             for item in items:
                 if isinstance(item, Input):
                     _store(client, item, result, seen)
                     bars.reading(len(seen) + len(result.refused), len(seen) + len(result.refused))
-                else:
+                elif isinstance(item, Note):
                     result.note = item.text
+                else:
+                    whole = item.whole
     except CrawlError as error:
         result.reason = str(error)
         return result
-    if repository:
+    if whole:
         whose = AuthorRef.of(author or path.name).id
         for document in [*client.documents(whose)]:
             below = (document.url or "").startswith(path.as_uri() + "/")

@@ -15,7 +15,7 @@ from twin_contracts.http import DocumentInput
 from twin_crawler.crawlers.folder import source_files
 from twin_crawler.crawlers.git import crawl_local
 from twin_crawler.crawlers.git_files import Place, document_of
-from twin_crawler.ports import Note
+from twin_crawler.ports import Found, Note
 
 PLATFORM: Final = "git"
 """What the files of a repository say that they come from."""
@@ -46,8 +46,8 @@ def is_repository(path: Path) -> bool:
     return (path / ".git").exists() or ((path / "HEAD").is_file() and (path / "objects").is_dir())
 
 
-def read_repository(path: Path, author: str | None) -> Generator[Input | Note, None, None]:
-    """Yield the files of a repository's newest commit, and at last what was left out.
+def read_repository(path: Path, author: str | None) -> Generator[Input | Found | Note, None, None]:
+    """Yield whether they are all, then the files of a repository's newest commit, and at last what was left out.
 
     Raises:
         CrawlError: git cannot read it.
@@ -56,7 +56,7 @@ def read_repository(path: Path, author: str | None) -> Generator[Input | Note, N
     uri = path.as_uri()
     with closing(crawl_local(path, Place(uri, PLATFORM, whose, uri + "/{path}"))) as items:
         for item in items:
-            if isinstance(item, Note):
+            if isinstance(item, Found | Note):
                 yield item
             elif isinstance(item, Refusal):
                 yield Input(item.what, refused=item.reason)

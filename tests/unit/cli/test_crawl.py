@@ -110,6 +110,20 @@ def test_what_was_imported_by_hand_from_a_repositorys_folder_stays(world: World,
     assert set(world.stored()) == {"a.py", "Notes"}
 
 
+def test_a_repository_of_more_files_than_are_read_deletes_nothing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mill = tmp_path / "mill"
+    commit(mill, {"b.py": "b = 1\n"})
+    world.crawl(mill)
+    monkeypatch.setattr("twin_crawler.crawlers.git_files.MAX_FILES", 1)
+    commit(mill, {"a.py": "a = 1\n"})
+
+    result = world.crawl(mill)
+
+    assert (result.stored, result.deleted) == (1, 0)
+
+
 def test_a_repository_that_cannot_be_read_deletes_nothing(world: World, tmp_path: Path) -> None:
     mill = tmp_path / "mill"
     commit(mill, {"a.py": "a = 1\n"})
