@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import chain
 
 from twin_contracts.base import Digest, DocumentId
-from twin_contracts.events import Purge
+from twin_contracts.events import Cause, DocumentChanged, Purge
 from twin_contracts.queues import Queue
 from twin_contracts.records import DocumentRecord
 from twin_feature_stream.budget import Budgets
@@ -99,6 +99,8 @@ class Process:
     stop: Callable[[], bool]
     status: FlowStatus = field(default_factory=FlowStatus)
     _sliced: dict[tuple[Queue, Position], _Sliced] = field(default_factory=dict)
+    _replayed: set[DocumentId] = field(default_factory=set)
+    """Parked ones to try again, whatever cause a newer event has; their records may lag an epoch behind."""
 
     def prepare(self, works: list[Work]) -> Batch:
         """Decode, drop what is older than its record, clean and chunk. Called for one epoch after the other."""
@@ -138,7 +140,10 @@ class Process:
             event = self.decoder(work.delivery)
             if isinstance(event, Purge):
                 changes.append(ApplyPurge(work.delivery.queue.partition, event.before))
-            elif event is not None and (
+                continue
+            if isinstance(event, DocumentChanged) and event.cause is Cause.REPLAY:
+                self._replayed.add(event.document_id)
+            if event is not None and (
                 event.document_id not in newest or newest[event.document_id].version <= event.version
             ):
                 newest[event.document_id] = event
@@ -156,7 +161,8 @@ class Process:
         prepared = []
         for document_id, state in redeem(current, self.documents).items():
             if isinstance(state, State):
-                prepared.append(prepare(state, known.get(document_id), self.registry))
+                parked = None if document_id in self._replayed else known.get(document_id)
+                prepared.append(prepare(state, parked, self.registry))
             else:
                 prepared.append(Prepared(state))
         return prepared

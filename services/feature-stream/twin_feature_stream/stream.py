@@ -48,14 +48,17 @@ class FeatureStream:
 
     def run(self, stop: Flag) -> None:
         """Run until `stop` is set; whatever was not acknowledged comes again. Any but a transient error is raised."""
-        self._ask_if_empty()
+        asked = False
         backoff = FIRST_BACKOFF
         while not stop.is_set():
-            if self.log.missing():
-                stop.wait(WAIT_FOR_QUEUES)
-                continue
             began = self.clock.monotonic()
             try:
+                if not asked:
+                    self._ask_if_empty()
+                    asked = True
+                if self.log.missing():
+                    stop.wait(WAIT_FOR_QUEUES)
+                    continue
                 self._tell("running", None)
                 self._flow(stop)
             except TransientError as error:
@@ -73,6 +76,7 @@ class FeatureStream:
         return [Queue(partition, lane) for lane in Lane for partition in partitions]
 
     def _flow(self, stop: Flag) -> None:
+        failure = Failure()
         process = Process(
             registry=self.registry,
             features=self.features,
@@ -80,10 +84,9 @@ class FeatureStream:
             decoder=Decoder(self.records, self.clock),
             budgets=Budgets(),
             clock=self.clock,
-            stop=stop.is_set,
+            stop=lambda: stop.is_set() or failure.error is not None,
             status=self.status,
         )
-        failure = Failure()
         sink = FeatureSink(self.features, failure, self.status, self.clock)
         with Ahead(process) as ahead:
             source = LogSource(

@@ -10,6 +10,7 @@ import pytest
 from fakes.embedding import HashEmbedder
 from fakes.features import InMemoryFeatureStore, InMemoryPointEngine, InterruptedEngine
 from fakes.flow import DEADLINE, Stream, article, changed, deleted, eventually, post, version
+from fakes.log import InMemoryEventLog
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import DocumentType, Raw, content_hash
 from twin_contracts.events import Cause, DocumentChanged, DocumentInvalid, EventHeaders, Purge
@@ -21,7 +22,7 @@ from twin_feature_stream.ports import Chunk, CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.features.errors import FeaturesUnavailable
 from twin_platform.features.store import PointFeatureStore
-from twin_platform.log.errors import NewerSchema
+from twin_platform.log.errors import LogUnavailable, NewerSchema
 from twin_platform.records.reemissions import open_reemissions
 
 HELLO = post("hello", "Bread needs time more than it needs kneading.")
@@ -307,6 +308,21 @@ def test_a_parked_revision_is_tried_again_only_when_it_is_replayed() -> None:
     assert status_of(stream, tripping) is RecordStatus.INDEXED
 
 
+@pytest.mark.parametrize("words", [1, 2000], ids=["one epoch", "one epoch after the other"])
+def test_a_replay_is_not_undone_by_the_re_emission_right_behind_it(words: int) -> None:
+    stream = Stream()
+    stream.registry = picky_registry(stream.embedder)
+    tripping = post("tripping", "please trip " + "farther " * words)
+    stream.publish([changed(tripping, 1)])
+    stream.run()
+    stream.registry = picky_registry(stream.embedder, surefooted=True)
+    stream.publish([changed(tripping, 2, Cause.REPLAY), changed(tripping, 3, Cause.REFILL)], Lane.REFILL)
+
+    stream.run()
+
+    assert status_of(stream, tripping) is RecordStatus.INDEXED
+
+
 def test_a_refused_version_removes_the_chunks_of_the_one_before() -> None:
     stream = Stream()
     stream.registry = picky_registry(stream.embedder)
@@ -344,6 +360,71 @@ def test_an_empty_feature_store_asks_for_everything_before_the_flow_consumes() -
     stream.run()
 
     assert [request.reason for request in open_reemissions(stream.records)] == ["the feature store is empty"]
+
+
+def test_stores_that_are_away_at_the_start_are_waited_for() -> None:
+    class LateStore(InMemoryFeatureStore):
+        away = True
+
+        def is_empty(self) -> bool:
+            if self.away:
+                self.away = False
+                raise FeaturesUnavailable("read", "the test says so")
+            return super().is_empty()
+
+    class LateLog(InMemoryEventLog):
+        away = True
+
+        def missing(self) -> tuple[Queue, ...]:
+            if self.away:
+                self.away = False
+                raise LogUnavailable("the test says so")
+            return super().missing()
+
+    log = LateLog()
+    log.away = False
+    stream = Stream(features=LateStore(), log=log)
+    log.away = True
+    stream.publish([changed(HELLO, 1)])
+
+    stream.run()
+
+    assert stream.texts(HELLO) == [HELLO.text]
+    assert len(open_reemissions(stream.records)) == 1
+
+
+def test_an_error_ends_the_embedding_of_the_epoch_behind_it() -> None:
+    stream = Stream()
+    second_embeds, failed = Event(), Event()
+    asked_to_stop: list[bool] = []
+
+    class Failing(InMemoryFeatureStore):
+        def apply(self, changes):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            if not failed.is_set():
+                second_embeds.wait(DEADLINE)
+                failed.set()
+                raise FeaturesUnavailable("write", "the test says so")
+            super().apply(changes)
+
+    class Watching(HashEmbedder):
+        calls = 0
+
+        def embed_documents(self, texts, stop=lambda: False):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            self.calls += 1
+            if self.calls == 2:
+                second_embeds.set()
+                eventually(stop)
+                asked_to_stop.append(True)
+            return super().embed_documents(texts, stop)
+
+    stream.features, stream.embedder = Failing(), Watching()
+    halves = [article("first", BOOK.text[:12_000]), article("second", BOOK.text[-12_000:])]  # too much for one epoch
+    stream.publish([changed(half, number) for number, half in enumerate(halves, 1)], partition=0)
+
+    stream.run()
+
+    assert asked_to_stop == [True]
+    assert {status_of(stream, half) for half in halves} == {RecordStatus.INDEXED}
 
 
 def test_a_changed_event_that_carries_no_hash_and_no_body_is_a_claim_too() -> None:
