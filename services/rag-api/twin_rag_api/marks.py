@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-MARK: Final = re.compile(r"\[(\d{1,3})\]")
+MARK: Final = re.compile(r"\[([1-9][0-9]{0,2})\]")
 
 _TOKEN: Final = re.compile(
     r"(?P<ticks>`+)|(?P<blank>\n[ \t]*\n)"

@@ -54,7 +54,7 @@ def test_a_passages_own_foot_notes_are_not_shown_to_the_model() -> None:
 
 
 def test_in_json_marks_stand_in_strings() -> None:
-    text = '{"a": [1], "b": "It \\" purrs [2] [9].", "c[1]": 1}'
+    text = '{"a": [1], "b": "It \\" purrs [2] [9] [02] [٢].", "c[1]": 1}'
 
     assert [(number, text[place : place + 3]) for number, place in marks_in_json(text, 2)] == [(2, "[2]"), (1, "[1]")]
 
