@@ -1,5 +1,6 @@
 """A topic in, a draft in the author's voice out; without a language model, an outline with passages."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -96,7 +97,7 @@ async def write_draft(
         ModelFailed: it gave no whole reply; nothing of it is shown.
         InvalidRequest: topic and outline leave no room for passages.
     """
-    prompt, facts = draft_prompt(assignment, material, model.context, tokenizer)
+    prompt, facts = await asyncio.to_thread(draft_prompt, assignment, material, model.context, tokenizer)
     reader = MarkReader(lambda number: 1 <= number <= len(facts))
     notes = list(assignment.notes)
     async with aclosing(model.stream(prompt)) as pieces:

@@ -96,7 +96,9 @@ class Responder:
         hits = await asyncio.to_thread(self.retrieve, search.text, asked.limit, asked.filters)
         if not hits:
             return
-        prompt, passages = answering_prompt(asked, different(hits), model.context, self.tokenizer)
+        prompt, passages = await asyncio.to_thread(
+            answering_prompt, asked, different(hits), model.context, self.tokenizer
+        )
         cited = CitedReply(passages, asked.base_url, is_json=asked.wants_json)
         usage: Usage | None = None
         ended: FinishReason = "stop"
@@ -110,7 +112,7 @@ class Responder:
         composed = cited.composed(model.name, search.skipped)
         given = [one.content for one in prompt.messages]
         self.metrics.answered(from_texts=composed.twin.answered)
-        yield Reply(composed, usage or self._usage(given, composed.message.content), ended)
+        yield Reply(composed, usage or await self._usage(given, composed.message.content), ended)
 
     async def _rewrite(self, model: LanguageModel, asked: Asked, search: _Search) -> None:
         """Make the search's question one that can be understood alone, if the model manages in time."""
@@ -130,8 +132,9 @@ class Responder:
         composed = compose(answer, asked.base_url, search.skipped)
         self.metrics.answered(from_texts=composed.twin.answered)
         given = [asked.instructions, *(turn.content for turn in asked.history), asked.question]
-        return Reply(composed, self._usage(given, composed.message.content))
+        return Reply(composed, await self._usage(given, composed.message.content))
 
-    def _usage(self, given: list[str], said: str) -> Usage:
-        *prompt, completion = self.tokenizer.counts([*given, said])
+    async def _usage(self, given: list[str], said: str) -> Usage:
+        """Return what an answer has cost; a history of megabytes takes a second to count, which nobody else waits."""
+        *prompt, completion = await asyncio.to_thread(self.tokenizer.counts, [*given, said])
         return Usage(prompt_tokens=sum(prompt), completion_tokens=completion, total_tokens=sum(prompt) + completion)
