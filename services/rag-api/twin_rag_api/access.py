@@ -13,7 +13,7 @@ from starlette.requests import Request
 from twin_contracts.base import AuthorId
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import SearchFilters
-from twin_platform.records.authors import known_as
+from twin_platform.records.authors import known_id
 from twin_platform.records.keys import ApiKey, find_key
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
@@ -41,6 +41,12 @@ class Access:
             return filters
         authors = set.intersection(*bounds)
         return filters.model_copy(update={"author": None, "authors": tuple(sorted(authors))}) if authors else None
+
+
+def sees_crawl_of(access: Access, records: RecordStore, author: AuthorRef | None) -> bool:
+    """Return whether a crawl for this author exists for the key: it stays under the name that it was asked with."""
+    known = None if access.authors is None or author is None else known_id(records, author.id)
+    return access.sees(known)
 
 
 async def access_of(request: Request) -> Access:
@@ -95,4 +101,4 @@ class Keys:
         """Return whose documents the key sees; an author who was merged goes by the other name."""
         if key.authors is None:
             return None
-        return frozenset(known_as(self.records, AuthorRef(id=author, name=author)).id for author in key.authors)
+        return frozenset(known_id(self.records, author) for author in key.authors)

@@ -9,7 +9,7 @@ from twin_contracts.base import AuthorId
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import Problem
 from twin_contracts.style import StyleCard
-from twin_platform.records.authors import known_as, merge_authors, set_owner, spellings
+from twin_platform.records.authors import known_as, known_id, merge_authors, set_owner, spellings
 from twin_rag_api.access import Access, KeyAccess, WholeAccess
 from twin_rag_api.errors import AuthorUnknown, InvalidRequest
 from twin_rag_api.parts import Parts
@@ -94,7 +94,7 @@ def find_author(parts: Parts, author_id: AuthorId, access: Access) -> AuthorRef:
     Raises:
         AuthorUnknown: there is none, or the key does not see them.
     """
-    known = known_as(parts.records, AuthorRef(id=author_id, name=author_id)).id
+    known = known_id(parts.records, author_id)
     there = {count.author.id: count.author for count in parts.documents.authors()}
     there.setdefault(parts.default_author().id, parts.default_author())
     if known not in there or not access.sees(known):

@@ -49,8 +49,8 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(ForgetRoutes(parts).router())
     app.include_router(EventRoutes(parts).router())
     app.include_router(CrawlRoutes(parts).router())
-    app.include_router(SearchRoutes(retrieve).router())
-    app.include_router(ModelRoutes(parts.documents).router())
+    app.include_router(SearchRoutes(retrieve, parts.records).router())
+    app.include_router(ModelRoutes(parts).router())
     app.include_router(ChatRoutes(parts).router())
     app.include_router(DraftRoutes(parts).router())
     return app

@@ -19,7 +19,7 @@ from twin_rag_api.parts import Parts
 from twin_rag_api.ports import PromptMessage
 from twin_rag_api.prompt import Asked, room_for_passages
 from twin_rag_api.respond import Responder
-from twin_rag_api.retrieve import Retriever
+from twin_rag_api.retrieve import Retriever, by_known_names
 from twin_rag_api.stream import events, kept_alive
 
 _STREAMED: Final = {"text/event-stream": {"schema": {"type": "string", "description": "`data: ChatCompletionChunk`"}}}
@@ -93,9 +93,10 @@ class ChatRoutes:
 
     def _filters(self, request: ChatRequest, access: Access) -> SearchFilters:
         """Return the request's filters; an author in them goes before `twin.author`, that one before the model's."""
-        of_model = author_of_model(self._parts.documents, request.model, access)
+        of_model = author_of_model(self._parts, request.model, access)
         author = request.twin.filters.author or request.twin.author or of_model
-        return request.twin.filters.model_copy(update={"author": author})
+        filters = request.twin.filters.model_copy(update={"author": author})
+        return by_known_names(filters, self._parts.records)
 
 
 def _refuse_what_is_not_there(request: ChatRequest) -> None:

@@ -11,7 +11,7 @@ from twin_contracts.documents import AuthorRef
 from twin_platform.records.authors import known_as
 from twin_platform.records.crawls import SOURCES, ask_crawl, crawl_job
 from twin_platform.records.port import Stored
-from twin_rag_api.access import Access, KeyAccess
+from twin_rag_api.access import KeyAccess, sees_crawl_of
 from twin_rag_api.errors import AuthorNotOfKey, CrawlUnknown
 from twin_rag_api.parts import Parts
 
@@ -51,7 +51,7 @@ class CrawlRoutes:
     def get(self, job_id: Annotated[DocumentId, Path(alias="id")], access: KeyAccess) -> CrawlJob:
         """Return how far a crawl is; a finished one can be asked for during a week."""
         job = crawl_job(self._records, job_id)
-        if job is None or not access.sees(job.author.id if job.author else None):
+        if job is None or not sees_crawl_of(access, self._records, job.author):
             raise CrawlUnknown(job_id)
         return job
 
@@ -66,10 +66,6 @@ class CrawlRoutes:
         after = cursor
         while len(found) <= limit and (page := self._records.find(SOURCES, after=after, limit=_PAGE)):
             after = page[-1].key
-            found += [stored for stored in page if _sees(access, stored.record)]
+            found += [stored for stored in page if sees_crawl_of(access, self._records, stored.record.author)]
         items = tuple(stored.record for stored in found[:limit])
         return SourcePage(items=items, next=found[limit - 1].key if len(found) > limit else None)
-
-
-def _sees(access: Access, source: CrawledSource) -> bool:
-    return access.sees(source.author.id if source.author else None)

@@ -81,5 +81,5 @@ def _validated(given: object) -> DocumentInput:
     try:
         return DocumentInput.model_validate(given)
     except ValidationError as error:
-        faults = error.errors(include_url=False)
-        raise RequestValidationError([{**fault, "loc": ("body", *fault["loc"])} for fault in faults], body=given) from error
+        faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
+        raise RequestValidationError(faults, body=given) from error

@@ -16,7 +16,7 @@ from twin_contracts.http import (
     DocumentStatus,
 )
 from twin_contracts.records import DocumentRecord, RecordStatus
-from twin_platform.records.authors import known_as, store_document
+from twin_platform.records.authors import known_as, known_id, store_document
 from twin_rag_api.access import Access, KeyAccess
 from twin_rag_api.document_body import BODY, GivenDocument
 from twin_rag_api.document_status import status_of
@@ -108,7 +108,7 @@ class DocumentRoutes:
     ) -> DocumentPage:
         """Return one page of documents with their status, in id order."""
         found: list[Raw] = []
-        for one in _authors(author, access):
+        for one in _authors(author and known_id(self._records, author), access):
             found += self._documents.find(author=one, type=type, after=cursor, limit=limit + 1)
         found.sort(key=lambda document: document.id)
         page = found[:limit]

@@ -15,7 +15,7 @@ from twin_contracts.crawl import CrawlJob
 from twin_platform.errors import PlatformError
 from twin_platform.records.crawls import crawl_job, open_crawls
 from twin_platform.records.port import RecordStore
-from twin_rag_api.access import Access, KeyAccess
+from twin_rag_api.access import Access, KeyAccess, sees_crawl_of
 from twin_rag_api.parts import Parts
 
 HEARTBEAT_SECONDS: Final = 10.0
@@ -73,15 +73,16 @@ class EventRoutes:
         now = asyncio.get_running_loop().time
         crawls = _Crawls(self._records)
         with self._features.listen() as listener, suppress(PlatformError):  # a key or a store that has ended
-            await run_in_threadpool(crawls.news)
+            await run_in_threadpool(crawls.news, access)
             yield b": listening\n\n"
             spoke = asked = now()
             while goes_on() and not listener.lost:
                 await asyncio.sleep(_LOOK_SECONDS)
                 told = [_event(news.status, news) for news in listener.take() if access.sees(news.author)]
                 if now() - asked >= _ASK_SECONDS:
-                    access, jobs, asked = await renew(), await run_in_threadpool(crawls.news), now()
-                    told += [_event("crawl", job) for job in jobs if access.sees(job.author.id if job.author else None)]
+                    access = await renew()
+                    jobs, asked = await run_in_threadpool(crawls.news, access), now()
+                    told += [_event("crawl", job) for job in jobs]
                 if told or now() - spoke >= HEARTBEAT_SECONDS:
                     yield b"".join(told) or b": still here\n\n"
                     spoke = now()
@@ -94,14 +95,14 @@ class _Crawls:
         self._records = records
         self._seen: dict[DocumentId, int] = {}
 
-    def news(self) -> list[CrawlJob]:
-        """Return jobs that are new, further on or finished since the last call."""
+    def news(self, access: Access) -> list[CrawlJob]:
+        """Return those jobs that the key sees which are new, further on or finished since the last call."""
         stored = open_crawls(self._records)
         jobs = [one.record for one in stored if self._seen.get(one.key) != one.revision]
         present = {one.key: one.revision for one in stored}
         ended = [crawl_job(self._records, key) for key in self._seen if key not in present]
         self._seen = present
-        return [_brief(job) for job in (*jobs, *ended) if job is not None]
+        return [_brief(job) for job in (*jobs, *ended) if job and sees_crawl_of(access, self._records, job.author)]
 
 
 def _brief(job: CrawlJob) -> CrawlJob:

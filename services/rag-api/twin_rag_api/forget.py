@@ -6,9 +6,8 @@ from fastapi import APIRouter, Path
 
 from twin_contracts.authors import Forgotten
 from twin_contracts.base import AuthorId
-from twin_contracts.documents import AuthorRef
 from twin_contracts.records import RecordStatus
-from twin_platform.records.authors import known_as
+from twin_platform.records.authors import known_id, spellings
 from twin_platform.records.crawls import forget_crawls_of
 from twin_rag_api.access import KeyAccess
 from twin_rag_api.errors import AuthorUnknown
@@ -32,13 +31,15 @@ class ForgetRoutes:
 
     def forget(self, author_id: Annotated[AuthorId, Path(alias="id")], access: KeyAccess) -> Forgotten:
         """Delete every document of an author. Cut short, it is finished by repeating it; 404 says that all is gone."""
-        author = known_as(self._parts.records, AuthorRef(id=author_id, name=author_id)).id
+        author = known_id(self._parts.records, author_id)
         if not access.sees(author):
             raise AuthorUnknown(author_id)
         deleted = 0
         while page := self._parts.documents.find(author=author, limit=_PAGE):
             deleted += sum(self._parts.documents.delete(document.id) for document in page)
-        forget_crawls_of(self._parts.records, author)
+        merged = [one for one, into in spellings(self._parts.records).items() if into.id == author]
+        for name in (author, *merged):
+            forget_crawls_of(self._parts.records, name)
         remaining = self._parts.features.count_records(RecordStatus.INDEXED, frozenset({author}))
         if not deleted and not remaining:
             raise AuthorUnknown(author_id)

@@ -6,6 +6,8 @@ from twin_contracts.base import AuthorId
 from twin_contracts.http import SearchFilters
 from twin_platform.embedding.port import Embedder
 from twin_platform.features.port import FeatureHit, FeatureQuery, FeatureStore
+from twin_platform.records.authors import known_id
+from twin_platform.records.port import RecordStore
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,13 @@ class Retriever:
                 document_id=filters.document_id,
             )
         )
+
+
+def by_known_names(filters: SearchFilters, records: RecordStore) -> SearchFilters:
+    """Return the filters with whom their authors were merged into: nothing is stored under the other spelling."""
+    author = None if filters.author is None else known_id(records, filters.author)
+    authors = None if filters.authors is None else tuple(known_id(records, one) for one in filters.authors)
+    return filters.model_copy(update={"author": author, "authors": authors})
 
 
 def _authors(filters: SearchFilters) -> frozenset[AuthorId] | None:

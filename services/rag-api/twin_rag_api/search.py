@@ -3,15 +3,17 @@
 from fastapi import APIRouter
 
 from twin_contracts.http import SearchHit, SearchRequest, SearchResult
+from twin_platform.records.port import RecordStore
 from twin_rag_api.access import KeyAccess
-from twin_rag_api.retrieve import Retriever
+from twin_rag_api.retrieve import Retriever, by_known_names
 
 
 class SearchRoutes:
     """What stands in the snapshots, without an answer made of it."""
 
-    def __init__(self, retrieve: Retriever) -> None:
+    def __init__(self, retrieve: Retriever, records: RecordStore) -> None:
         self._retrieve = retrieve
+        self._records = records
 
     def router(self) -> APIRouter:
         """Return the route `/v1/search`."""
@@ -21,7 +23,7 @@ class SearchRoutes:
 
     def search(self, request: SearchRequest, access: KeyAccess) -> SearchResult:
         """Return the best chunks of documents in force."""
-        filters = access.narrow(request.filters)
+        filters = access.narrow(by_known_names(request.filters, self._records))
         hits = [] if filters is None else self._retrieve(request.query, request.limit, filters)
         return SearchResult(
             hits=tuple(

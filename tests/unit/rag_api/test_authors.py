@@ -94,6 +94,24 @@ def test_merging_into_a_merged_name_means_the_one_it_goes_by(api: Api) -> None:
     assert merge(api, "Countess", "A. Lovelace")["author"] == ADA.model_dump()
 
 
+def test_a_merged_name_finds_what_is_the_other_ones_now(api: Api) -> None:
+    document = RawPost(id=document_id_of("a"), author=ADA, source=Source(platform="test"), text="Cats purr at 5 hertz.")
+    api.index(document)
+    merge(api, "A. Lovelace", "Ada Lovelace")
+    filters, question = {"author": "a-lovelace"}, [{"role": "user", "content": "At how many hertz do cats purr?"}]
+
+    listed = api.client.get("/v1/documents", params=filters).json()["items"]
+    found = api.client.post("/v1/search", json={"query": "cats", "filters": filters}).json()["hits"]
+    any_of = api.client.post("/v1/search", json={"query": "cats", "filters": {"authors": ["a-lovelace", "x"]}})
+    answered = [
+        api.client.post("/v1/chat/completions", json={"messages": question} | how).json()["twin"]["citations"]
+        for how in ({"model": "twin:a-lovelace"}, {"twin": filters}, {"twin": {"filters": filters}})
+    ]
+
+    assert [one["document_id"] for one in (*listed, *found, *any_of.json()["hits"])] == [document.id] * 3
+    assert [cited[0]["document_id"] for cited in answered] == [document.id] * 3
+
+
 def test_a_merge_the_other_way_round_takes_the_first_one_back(api: Api) -> None:
     store(api, "a", A_L)
     merge(api, "A. Lovelace", "Ada Lovelace")

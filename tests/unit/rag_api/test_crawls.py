@@ -93,6 +93,16 @@ def test_a_bound_key_sees_only_its_authors_crawls(api: Api, bound: dict[str, str
     assert seen == [200, 404, 404]
 
 
+def test_a_bound_key_keeps_its_crawls_when_its_author_is_merged(api: Api, bound: dict[str, str]) -> None:
+    job = api.client.post("/v1/crawls", json={"links": [LINK], "author": "Ann"}).json()["id"]
+    put_sources(api, 2)
+    api.client.post("/v1/authors/merge", json={"source": "Ann", "target": "Annabel"})
+
+    got, listed = (api.client.get(path, headers=bound) for path in (f"/v1/crawls/{job}", "/v1/sources"))
+
+    assert (got.status_code, len(listed.json()["items"])) == (200, 1)
+
+
 def put_sources(api: Api, count: int) -> None:
     for number in range(count):
         url = f"{LINK}/{number}"

@@ -1,7 +1,9 @@
 """`DELETE /v1/authors/{id}`: everything by an author, finished by repeating it."""
 
 from fakes.api import Api
+from twin_contracts.crawl import CrawledSource, LinkKind
 from twin_contracts.documents import AuthorRef, RawPost, Source, document_id_of
+from twin_platform.records.crawls import SOURCES, source_key
 
 ADA = AuthorRef.of("Ada Lovelace")
 
@@ -41,6 +43,13 @@ def test_an_author_who_was_merged_is_forgotten_under_either_name(api: Api) -> No
     api.index(post("a", AuthorRef.of("A. Lovelace")))
     api.client.post("/v1/authors/merge", json={"source": "A. Lovelace", "target": "Ada Lovelace"})
 
+    source = CrawledSource(
+        url="https://a.example", kind=LinkKind.PAGE, author=AuthorRef.of("A. Lovelace"), documents=1,
+        crawled_at=api.clock.now(), gone_since=None,
+    )  # fmt: skip
+    api.records.put(SOURCES, source_key(source.url), source)
+
     response = api.client.delete("/v1/authors/a-lovelace")
 
+    assert api.records.find(SOURCES) == []
     assert (response.status_code, response.json()["author"], response.json()["deleted"]) == (202, ADA.id, 1)

@@ -22,6 +22,11 @@ def known_as(records: RecordStore, author: AuthorRef) -> AuthorRef:
     return author
 
 
+def known_id(records: RecordStore, author: AuthorId) -> AuthorId:
+    """Return the id that the author goes by: their own where they were not merged. Any text may be asked for."""
+    return known_as(records, AuthorRef.model_construct(id=author, name=author)).id
+
+
 def owner_of(records: RecordStore, otherwise: AuthorRef) -> AuthorRef:
     """Return the installation's owner; `otherwise` while none was set."""
     stored = records.get(OWNER, _THE_OWNER)
