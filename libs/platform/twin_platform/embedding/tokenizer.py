@@ -11,8 +11,11 @@ from twin_platform.embedding.errors import WeightsInvalid
 
 _WINDOW = 32_768
 _WINDOWS_AT_ONCE = 16
-_BOUNDARY = re.compile(r"[\s\u3400-\u4dbf\u4e00-\u9fff]")
-"""White space, and the ideographs that BERT makes a token each: no token reaches across what stands before one."""
+_BOUNDARY = re.compile(r"[^\S\x0b\x0c\x1c-\x1f\x85]|[\u3400-\u4dbf\u4e00-\u9fff]")
+"""White space, and the ideographs that BERT makes a token each: no token reaches across what stands before one.
+
+Control characters that Python, too, counts as white space BERT leaves out: what stands around them is one word.
+"""
 
 
 class HuggingFaceTokenizer:
