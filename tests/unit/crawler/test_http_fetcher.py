@@ -13,7 +13,7 @@ from fakes.site import Answer, Site
 from twin_crawler.adapters.http_fetcher import HttpFetcher
 from twin_crawler.adapters.http_wire import USER_AGENT, Limits
 from twin_crawler.address import AddressPolicy
-from twin_crawler.errors import FetchFailed, FetchRefused, Reason
+from twin_crawler.errors import FetchFailed, FetchRefused, Interrupted, Reason
 from twin_crawler.ports import HTML
 
 PUBLIC = "93.184.216.34"
@@ -27,7 +27,8 @@ class Patience:
         self.waited: list[float] = []
 
     def __call__(self, seconds: float) -> None:
-        self.waited.append(seconds)
+        if seconds:  # 0 only asks whether to go on
+            self.waited.append(seconds)
         self.clock.turn(timedelta(seconds=seconds))
 
 
@@ -177,7 +178,7 @@ def test_a_host_is_asked_one_thing_at_a_time(site: Site, fetcher: HttpFetcher) -
 
 @pytest.mark.parametrize(
     ("retry_after", "waited"),
-    [("5", [5.0]), ("Sat, 01 Mar 2025 12:00:09 GMT", [8.9]), ("soon", [1.0]), ("Sat, 01 Mar 2020 12:00:00 GMT", [0.0])],
+    [("5", [5.0]), ("Sat, 01 Mar 2025 12:00:09 GMT", [8.9]), ("soon", [1.0]), ("Sat, 01 Mar 2020 12:00:00 GMT", [])],
 )
 def test_a_busy_site_is_asked_again_when_it_says(
     site: Site, fetcher: HttpFetcher, patience: Patience, retry_after: str, waited: list[float]
@@ -281,3 +282,22 @@ def test_a_slow_page_is_given_up_in_time(site: Site, patience: Patience) -> None
         fetcher.fetch(site.drip("/a"))
 
     assert refused.value.reason is Reason.TOO_SLOW
+
+
+def test_a_page_that_drips_is_left_when_the_crawler_stops() -> None:
+    stopping = threading.Event()
+
+    def wait(_seconds: float) -> None:
+        if stopping.is_set():
+            raise Interrupted
+
+    with Site() as site, HttpFetcher(AddressPolicy(site.allow), wait=wait) as fetcher:
+
+        def drip() -> Iterator[bytes]:
+            stopping.set()
+            while not site.closing.wait(0.05):
+                yield b" "
+
+        url = site.answer("/drip", Answer(drip))
+        with pytest.raises(Interrupted):
+            fetcher.fetch(url)

@@ -58,7 +58,7 @@ class HttpFetcher:
     ) -> None:
         self._policy = policy
         self._clock = clock or SystemClock()
-        self._wire = PatientWire(HttpWire(limits or Limits(), transport), self._clock, wait)
+        self._wire = PatientWire(HttpWire(limits or Limits(), wait, transport), self._clock, wait)
         self._rules: dict[str, _KnownRules] = {}
         self._rules_lock = threading.Lock()
 

@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -12,11 +13,12 @@ import httpx
 
 from twin_crawler.adapters.body import ACCEPTED_ENCODINGS, read_body
 from twin_crawler.address import Target
-from twin_crawler.errors import FetchFailed, FetchRefused, Reason
+from twin_crawler.errors import FetchFailed, FetchRefused, Interrupted, Reason
 from twin_crawler.robots import AGENT
 
 USER_AGENT = f"{AGENT}-crawler/0.1 (collects its owner's own texts; obeys robots.txt as {AGENT})"
 _MIB = 1024 * 1024
+_POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,16 @@ class HttpWire:
     """Sends single requests; keeps no connection, no cookie, follows nothing and knows no proxy.
 
     The URL of a request names the checked address, its `Host` header and TLS the host's name: nothing is resolved here.
+
+    Args:
+        wait: called with 0 while an answer comes; what it raises to stop the crawler ends the request.
     """
 
-    def __init__(self, limits: Limits, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, limits: Limits, wait: Callable[[float], None], transport: httpx.BaseTransport | None = None
+    ) -> None:
         self._limits = limits
+        self._wait = wait
         self._transport = transport or httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
 
     def close(self) -> None:
@@ -71,10 +79,11 @@ class HttpWire:
         Raises:
             FetchRefused: too large, too slow, of another media type than `accept`, or damaged.
             FetchFailed: no connection, or a broken one.
+            Interrupted: the crawler is being stopped.
         """
         why = ""
         for address in target.addresses:
-            deadline = _Deadline(self._limits.seconds)
+            deadline = _Deadline(self._limits.seconds, self._wait)
             try:
                 with deadline:
                     answered = self._get(target, self._request(target, address, headers, deadline), accept)
@@ -83,10 +92,10 @@ class HttpWire:
             except httpx.ConnectTimeout:
                 why = f"no connection within {self._limits.silent_seconds:g} s"
             except (httpx.TransportError, FetchFailed) as error:
-                raise self._too_slow(target) if deadline.passed else self._broken(target, error) from error
+                raise self._ended(target, deadline) if deadline.passed else self._broken(target, error) from error
             else:
                 if deadline.passed:  # a body without a length seems complete when one hangs up
-                    raise self._too_slow(target)
+                    raise self._ended(target, deadline)
                 return answered
         raise FetchFailed(target.url, why)
 
@@ -130,7 +139,9 @@ class HttpWire:
         finally:
             response.close()
 
-    def _too_slow(self, target: Target) -> FetchRefused:
+    def _ended(self, target: Target, deadline: "_Deadline") -> FetchRefused | Interrupted:
+        if deadline.interrupted:
+            return Interrupted()
         why = f"it was not complete after {self._limits.seconds:g} s"
         return FetchRefused(target.url, Reason.TOO_SLOW, why)
 
@@ -149,22 +160,36 @@ def _header_flood(target: Target) -> FetchRefused:
 
 
 class _Deadline:
-    """Hangs up when its time is over, whatever comes: time-outs between two pieces never end a page that drips."""
+    """Hangs up when its time is over, whatever comes: time-outs between two pieces never end a page that drips.
 
-    def __init__(self, seconds: float) -> None:
+    It does so as well when the crawler is being stopped.
+    """
+
+    def __init__(self, seconds: float, wait: Callable[[float], None]) -> None:
         self.passed = False
+        self.interrupted = False
         self._socket: socket.socket | None = None
-        self._timer = threading.Timer(seconds, self._hang_up)
-        self._timer.daemon = True
+        self._seconds, self._wait, self._done = seconds, wait, threading.Event()
 
     def __enter__(self) -> Self:
-        self._timer.start()
+        threading.Thread(target=self._watch, name="deadline", daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._timer.cancel()
+        self._done.set()
+
+    def _watch(self) -> None:
+        until = time.monotonic() + self._seconds
+        while not self._done.wait(min(_POLL_SECONDS, max(until - time.monotonic(), 0.0))):
+            try:
+                self._wait(0.0)
+            except Interrupted:
+                self.interrupted = True
+            if self.interrupted or time.monotonic() >= until:
+                self._hang_up()
+                return
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:  # Any: httpx gives every event its own content
         """Learn the connection's socket; httpx calls this at each step of a request."""
