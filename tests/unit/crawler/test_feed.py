@@ -135,6 +135,7 @@ def test_an_entry_that_fails_does_not_stop_the_others() -> None:
     items = read(rss(*entries))
 
     assert [type(item) for item in items] == [Found, Refusal, Refusal, Gone, RawArticle]
+    assert [refusal.reason for refusal in refusals(items)] == ["it answers 403", "it answers 503"]
 
 
 def test_a_feed_of_very_many_entries_is_read_up_to_a_number_and_says_so() -> None:

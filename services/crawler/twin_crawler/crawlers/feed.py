@@ -73,9 +73,10 @@ class ReadFeed:
             return self._document(entry, own, Authorship(authorship.owner, authorship.given or byline))
         except FetchRefused as error:
             gone = error.reason is Reason.GONE
-            return Gone(error.url, str(error)) if gone else Refusal(what=entry.name, reason=str(error))
+            why = error.why if error.url in {entry.name, entry.link} or gone else str(error)
+            return Gone(error.url, why) if gone else Refusal(what=entry.name, reason=why)
         except FetchFailed as error:
-            return Refusal(what=entry.name, reason=str(error))
+            return Refusal(what=entry.name, reason=error.why)
         except ValidationError as error:
             return Refusal(what=entry.name, reason=error.errors()[0]["msg"])
 
