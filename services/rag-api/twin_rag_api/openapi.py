@@ -1,10 +1,12 @@
 """The OpenAPI document: what FastAPI derives from the routes, and every error with its model and media type."""
 
 from http import HTTPStatus
+from threading import Lock
 from typing import Any, Final  # Any: an OpenAPI document as FastAPI gives it
 
 from fastapi import FastAPI
 from pydantic.json_schema import models_json_schema
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
 from twin_contracts.chat import OpenAIError
@@ -24,25 +26,33 @@ _WITH_BODY: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large.",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is of a type that is not taken here.",
 }
+_MAKING: Final = Lock()
 _INVALID: Final = "The request makes no sense; the error says why."
 
 
 class Api(FastAPI):
     """An application whose OpenAPI document is complete."""
 
+    _document: dict[str, Any] | None = None
+
     def openapi(self) -> dict[str, Any]:
-        """Return the document, made at the first call."""
-        if self.openapi_schema is None:
-            document = super().openapi()
-            _, shared = models_json_schema(
-                [(DocumentInput, "validation"), (Problem, "serialization"), (OpenAIError, "serialization")],
-                ref_template=_REFERENCE,
-            )
-            document["components"]["schemas"] = shared["$defs"] | document["components"]["schemas"]
-            for path, operations in document["paths"].items():
-                for operation in operations.values():
-                    _complete(path, operation)
-        return self.openapi_schema or {}
+        """Return the document, made at the first call; no call sees it before it is complete."""
+        if self._document is None:
+            with _MAKING:
+                self._document = self._document or self._made()
+        return self._document
+
+    def _made(self) -> dict[str, Any]:
+        document = super().openapi()
+        _, shared = models_json_schema(
+            [(DocumentInput, "validation"), (Problem, "serialization"), (OpenAIError, "serialization")],
+            ref_template=_REFERENCE,
+        )
+        document["components"]["schemas"] = shared["$defs"] | document["components"]["schemas"]
+        for path, operations in document["paths"].items():
+            for operation in operations.values():
+                _complete(path, operation)
+        return document
 
 
 async def refuse_unknown_query(request: Request) -> None:
@@ -51,11 +61,12 @@ async def refuse_unknown_query(request: Request) -> None:
     Raises:
         InvalidRequest: on our own routes; what OpenAI's clients add is ignored.
     """
-    if not request.query_params:
-        return  # before the document is asked for: to make it takes 0.2 s
     path = getattr(request.scope.get("route"), "path", "")
-    operation = request.app.openapi()["paths"].get(path, {}).get(request.method.lower())
-    if operation is None or path in OPEN_PATHS or has_openai_shape(path):
+    if not request.query_params or path in OPEN_PATHS or has_openai_shape(path):
+        return
+    document = await run_in_threadpool(request.app.openapi)  # to make it takes 0.2 s
+    operation = document["paths"].get(path, {}).get(request.method.lower())
+    if operation is None:
         return
     known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
     given = [name for name, _ in request.query_params.multi_items()]
