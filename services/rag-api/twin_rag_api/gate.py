@@ -2,6 +2,7 @@
 
 import re
 from functools import partial
+from http import HTTPStatus
 from typing import Final
 from uuid import uuid4
 
@@ -45,13 +46,18 @@ class Gate:
         state = scope.setdefault("state", {})
         state["request_id"] = request_id
         began = self._keys.clock.monotonic()
+        responded = False
+
+        def count(status: int) -> None:
+            nonlocal responded
+            responded = True
+            route = getattr(scope.get("route"), "path", NO_ROUTE)
+            self._metrics.responded(route, status, self._keys.clock.monotonic() - began)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
-                route = getattr(scope.get("route"), "path", NO_ROUTE)
-                seconds = self._keys.clock.monotonic() - began
-                self._metrics.responded(route, message["status"], seconds)
+                count(message["status"])
             await send(message)
 
         try:
@@ -64,6 +70,9 @@ class Gate:
             await response(scope, receive, send_with_id)
         else:
             await self._app(scope, _bounded(receive), send_with_id)
+        finally:
+            if not responded:  # a bug: its response is made outside of here
+                count(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def _access(self, headers: Headers) -> Access:
         scheme, _, key = headers.get("authorization", "").partition(" ")

@@ -119,6 +119,7 @@ def test_a_bug_leaves_as_a_problem_with_the_requests_id(api: Api, monkeypatch: p
     assert response.status_code == 500
     assert response.headers["x-request-id"] == "mine-2"
     assert "X-Request-Id" in response.json()["detail"]
+    assert 'twin_api_requests_total{route="/v1/documents/{id}",status="500"} 1.0' in client.get("/metrics").text
 
 
 @pytest.mark.parametrize(
