@@ -57,10 +57,11 @@ class SystemRoutes:
         return {"status": "alive"}
 
     def ready(self, response: Response) -> Readiness:
-        """Say whether questions are answered; 503 while not."""
+        """Say whether questions are answered; 503 while not. Why, `/v1/status` tells who has a key."""
         readiness = self._readiness()
         response.status_code = 200 if readiness.ready else 503
-        return readiness
+        states = tuple(one.model_copy(update={"detail": None}) for one in readiness.components)
+        return readiness.model_copy(update={"components": states})
 
     def metrics(self) -> PlainTextResponse:
         """Return the API's metrics in Prometheus's text format."""

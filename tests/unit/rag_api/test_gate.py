@@ -1,14 +1,37 @@
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fastapi import FastAPI
 
 from fakes.api import KEY, Api
+from twin_contracts.http import ComponentStatus
 from twin_rag_api.gate import MAX_BODY_BYTES
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/docs", "/openapi.json"])
 def test_what_says_that_somebody_is_there_needs_no_key(api: Api, path: str) -> None:
     assert api.client.get(path, headers={"Authorization": ""}).status_code == 200
+
+
+def test_what_needs_no_key_names_no_error(api: Api) -> None:
+    api.components = (ComponentStatus(name="cdc", state="degraded", detail="cannot read '/home/olga/data'"),)
+
+    assert "olga" not in api.client.get("/readyz").text
+    assert "olga" in api.client.get("/v1/status").text
+
+
+def test_who_asks_at_once_gets_one_complete_openapi_document(api: Api) -> None:
+    app = api.client.app
+    assert isinstance(app, FastAPI)
+
+    with ThreadPoolExecutor(4) as pool:
+        made = [pool.submit(app.openapi) for _ in range(4)]
+        documents = [one.result() for one in made]
+
+    responses = documents[0]["paths"]["/v1/authors/{id}/style"]["get"]["responses"]
+    assert all(document is documents[0] for document in documents)
+    assert responses["409"]["description"] == "Too little prose by this author for a style card."
 
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", f"Basic {KEY}", f"Bearer {KEY}x", KEY])
