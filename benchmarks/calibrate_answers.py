@@ -30,7 +30,7 @@ FOLDS = 10
 RANKING_STRENGTH = 3.0
 CONFIDENCE_STRENGTH = 15.0
 """L2 penalties on standardised measures."""
-REFUSED = 0.9
+REFUSED = 0.91
 """Share of unanswerable questions that the threshold refuses."""
 
 Array = NDArray[np.float64]

@@ -43,7 +43,7 @@ class Evidence(NamedTuple):
     untyped_near: float
     """1 where the sentence after it has none either."""
     unit_near: float
-    """1 where a number of what is asked for stands in both, -1 where none does, 0 where it does not matter."""
+    """1 where either has what must be in an answer (`Question.fits_unit`), -1 where none has, 0 where nothing must."""
     reason: float
     """1 where a reason is asked for and it sounds like one."""
     asks: float

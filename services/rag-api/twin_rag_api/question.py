@@ -22,11 +22,12 @@ _WANTED: Final = (
         Wanted.NUMBER,
         (
             r"\bhow (?:much|many|long|large|big|fast|old|popular|far|often|tall|high|expensive)\b"
-            r"|\bwhat (?:percentage|share|price|port|size|accuracy|score|rate|capacity|latency)\b"
-            r"|\bwhich (?:percentage|score|learning rate|version)\b"
+            r"|\b(?:what|which)(?: is| was)?(?: the| its)? (?:[a-z-]+ )?"
+            r"(?:percentage|share|price|port|size|length|accuracy|perplexity|score|rate"
+            r"|capacity|latency|salary|number of)\b|\bwhich version\b"
         ),
     ),
-    (Wanted.MOMENT, r"\bwhen\b|\b(?:which|what) (?:year|month|day)\b"),
+    (Wanted.MOMENT, r"(?:^|[.:!?] )(?:(?:and|but|so|since|until) )*when\b|\b(?:which|what) (?:year|month|day)\b"),
     (Wanted.PERSON, r"\bwho(?:se|m)?\b"),
 )
 _UNITS: Final = (
@@ -44,11 +45,17 @@ _UNITS: Final = (
         r"(?:[kmgt]i?b\b|bytes?|gigabytes?|%|x\b|[kb]\b|million|billion|parameters|lines|tokens)",
     ),
 )
-_MONEY_ASKED = re.compile(r"\b(?:costs?|prices?|charges?|pay|budget|bill)\b")
+_MONEY_ASKED = re.compile(r"\b(?:costs?|prices?|charges?|pays?|paid|budget|bill|fees?|earns?|salar(?:y|ies)|wages?)\b")
 _MONEY = re.compile(r"[$€£]\s?\d|\d\s?(?:[$€£]|usd|dollars?|euros?|cents?)|\bfree\b")
+_COMPARED = re.compile(
+    r"\b(?:better|worse|(?:more|less) [a-z]+"
+    r"|(?:fast|slow|cheap|larg|small|bigg|high|low|long|short|easi|hard|strong|old|new)er)\b.* (?:or|than)\b"
+)
+_COMPARISON = re.compile(r"\b(?:than|compared (?:to|with)|outperforms?|beats?|as [a-z]+ as|while|whereas|unlike)\b")
 _COUNTED = re.compile(
-    r"\bhow many (?:[\w-]+ ){0,2}?([\w-]+)(?= (?:does|do|did|is|are|was|were|has|have|had|can|could|should|will"
-    r"|per|in|on|of|to|a|each|from|for|with|the)\b|\?|$)"
+    r"\b(?:how many|(?:what|which)(?: is| was)? the (?:[a-z]+ )?number of) (?:[\w-]+ ){0,2}?([\w-]+)"
+    r"(?= (?:does|do|did|is|are|was|were|has|have|had|can|could|should|will|per|that|which"
+    r"|in|on|of|to|a|each|from|for|with|the)\b|\?|$)"
 )
 _NUMBER_WORDS: Final = frozenset(
     """one two three four five six seven eight nine ten eleven twelve dozen dozens hundred hundreds thousand thousands
@@ -85,7 +92,7 @@ class Question:
     """Those of them that were written like a name or a number."""
     wanted: Wanted
     unit: re.Pattern[str] | None
-    """What must follow a number; None where the question does not say."""
+    """What has to stand in an answer: a number of it, an amount, a comparison; None where the question does not say."""
     counted: str | None
     """Stem of what is counted: `how many columns` wants a number of columns."""
     known: frozenset[str]
@@ -162,4 +169,6 @@ def _unit(asked: str) -> re.Pattern[str] | None:
     if _MONEY_ASKED.search(asked):
         return _MONEY
     unit = next((unit for pattern, unit in _UNITS if re.search(pattern, asked)), None)
-    return re.compile(rf"\d[\d.,]*\s*[-~]?\s*{unit}") if unit else None
+    if unit:
+        return re.compile(rf"\d[\d.,]*\s*[-~]?\s*{unit}")
+    return _COMPARISON if _COMPARED.search(asked) else None

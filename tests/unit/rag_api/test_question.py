@@ -9,7 +9,10 @@ from twin_rag_api.words import plain, stem
     [
         ("How many nodes does it have?", Wanted.NUMBER),
         ("When was it released?", Wanted.MOMENT),
+        ("And when was it replaced?", Wanted.MOMENT),
+        ("What happens when it ends?", Wanted.ANYTHING),
         ("Who wrote it?", Wanted.PERSON),
+        ("What is the perplexity of the quantized model?", Wanted.NUMBER),
         ("What is a tensor?", Wanted.ANYTHING),
     ],
 )
@@ -27,6 +30,11 @@ def test_the_kind_of_answer_follows_from_the_question(asked: str, wanted: Wanted
         ("How long does it take?", "It took 15 steps.", -1.0),
         ("How much does it cost?", "It is $20 per month.", 1.0),
         ("How much does it cost?", "It has 20 users.", -1.0),
+        ("How much does an engineer earn?", "There are 8 types of engineers.", -1.0),
+        ("What is the maximum number of nodes?", "There can be 48 nodes.", 1.0),
+        ("What is the maximum number of nodes?", "It has nodes.", -1.0),
+        ("Which is faster, Ada or Bea?", "Ada runs faster than Bea.", 1.0),
+        ("Which is faster, Ada or Bea?", "Ada and Bea run.", -1.0),
         ("What is it?", "It has 20 users.", 0.0),
     ],
 )
