@@ -25,6 +25,8 @@ BUSY_FLUSH_SHARE = 0.01
 """Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
 IDLE_FLUSH_SHARE = 0.1
 """The same while nothing waits, when the only cost is to what arrives meanwhile."""
+LONGEST_UNFLUSHED_SECONDS = 10.0
+"""However slow the disk: what is not acknowledged is done again after a crash."""
 EPOCHS_AHEAD = 2
 """Epochs that are computed and not committed; a live event waits for no more than these."""
 POLL_SECONDS = 0.005
@@ -149,7 +151,8 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         share = BUSY_FLUSH_SHARE if self._emitted else IDLE_FLUSH_SHARE
         self._commit(now)
         stopping = self.stop.is_set()
-        due = self._flushed + max(self.flush_seconds, self._flush_took / share)
+        pause = min(LONGEST_UNFLUSHED_SECONDS, self._flush_took / share)
+        due = self._flushed + max(self.flush_seconds, pause)
         if self._committed and (stopping or now >= due):
             self._flush()
         if stopping:
