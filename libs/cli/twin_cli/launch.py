@@ -21,7 +21,9 @@ from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.http import ComponentStatus
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_crawler import bootstrap as crawler
+from twin_crawler.service import CrawlerService
 from twin_feature_stream.bootstrap import build_registry
+from twin_feature_stream.status import FlowStatus
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
 from twin_platform.documents.port import DocumentStore
@@ -39,6 +41,7 @@ from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
 from twin_rag_api.adapters.open_model import ModelSettings, open_model
 from twin_rag_api.bootstrap import Parts, build_api
+from twin_rag_api.ports import LanguageModel
 
 START_SECONDS = 30.0
 _CRAWLER = "twin-up"
@@ -72,56 +75,57 @@ def running_system(
         listening = opened.enter_context(_listen(settings.rag_api_host, port))
         stores = _open(folder, settings, opened, logger, say)
         supervisor = Supervisor(logger, stores.clock)
-        relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
-        stream = FeatureStream(
-            stores.documents,
-            stores.records,
-            stores.log,
-            stores.features,
-            build_registry(stores.embedder),
-            stores.clock,
-            logger,
-        )
-        first_owner = AuthorRef.of(settings.twin_owner)
-        owner = partial(owner_of, stores.records, otherwise=first_owner)
+        owner = partial(owner_of, stores.records, otherwise=AuthorRef.of(settings.twin_owner))
         sources = crawler.Stores(stores.documents, stores.records, stores.clock)
         crawling = opened.enter_context(
             crawler.open_crawler(sources, owner, settings.crawler_allow_hosts, _CRAWLER, logger, supervisor.stop)
         )
-        supervisor.start(Service("cdc", relay.run, lambda: _component("cdc", relay.status.state, relay.status.detail)))
-        supervisor.start(
-            Service(
-                "feature-stream",
-                stream.run,
-                lambda: _component("feature-stream", stream.status.state, stream.status.detail),
-            )
-        )
-        supervisor.start(
-            Service(
-                "crawler",
-                crawling.run,
-                lambda: _component("crawler", crawling.status.state, crawling.status.detail),
-            )
-        )
+        relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
+        stream = _feature_stream(stores, logger)
+        for name, service in (("cdc", relay), ("feature-stream", stream), ("crawler", crawling)):
+            supervisor.start(Service(name, service.run, partial(_component, name, service)))
         opened.callback(_shut_down, supervisor, logger)
-        parts = Parts(
-            documents=stores.documents,
-            records=stores.records,
-            features=stores.features,
-            embedder=stores.embedder,
-            log=stores.log,
-            clock=stores.clock,
-            default_author=owner,
-            components=supervisor.components,
-            captured=lambda: is_captured(stores.documents, stores.records),
-            seconds_to_searchable=lambda: stream.status.seconds_to_searchable,
-            chunks_embedded=lambda: stream.status.chunks_embedded,
-            model=open_model(_model_settings(settings), say),
-        )
+        model = open_model(_model_settings(settings), say)
+        parts = _parts(stores, stream.status, supervisor, owner, model)
         opened.enter_context(_serving(parts, folder.key or "", listening))
         url = _url(settings.rag_api_host, listening.getsockname()[1])
         folder.announce(url)
         yield url
+
+
+def _feature_stream(stores: Stores, logger: Logger) -> FeatureStream:
+    return FeatureStream(
+        stores.documents,
+        stores.records,
+        stores.log,
+        stores.features,
+        build_registry(stores.embedder),
+        stores.clock,
+        logger,
+    )
+
+
+def _parts(
+    stores: Stores,
+    flow: FlowStatus,
+    supervisor: Supervisor,
+    owner: Callable[[], AuthorRef],
+    model: LanguageModel | None,
+) -> Parts:
+    return Parts(
+        documents=stores.documents,
+        records=stores.records,
+        features=stores.features,
+        embedder=stores.embedder,
+        log=stores.log,
+        clock=stores.clock,
+        default_author=owner,
+        components=supervisor.components,
+        captured=lambda: is_captured(stores.documents, stores.records),
+        seconds_to_searchable=lambda: flow.seconds_to_searchable,
+        chunks_embedded=lambda: flow.chunks_embedded,
+        model=model,
+    )
 
 
 def _model_settings(settings: Settings) -> ModelSettings:
@@ -207,7 +211,8 @@ def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]
         thread.join()
 
 
-def _component(name: str, state: str, detail: str | None) -> ComponentStatus:
+def _component(name: str, service: Relay | FeatureStream | CrawlerService) -> ComponentStatus:
+    state, detail = service.status.state, service.status.detail
     ready = state in {"active", "running"}
     known = "ready" if ready else state if state in {"starting", "stopped"} else "degraded"
     return ComponentStatus.model_validate({"name": name, "state": known, "detail": detail})
