@@ -1,7 +1,6 @@
 """A topic in, a draft in the author's voice out; without a language model, an outline with passages."""
 
 import asyncio
-import re
 from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from twin_rag_api.compose import citation
 from twin_rag_api.errors import InvalidRequest
 from twin_rag_api.marks import MarkReader, without_marks
 from twin_rag_api.ports import LanguageModel, Prompt, PromptMessage
-from twin_rag_api.prompt import different, fenced, fitting
+from twin_rag_api.prompt import different, fenced, fitting, without_tag
 from twin_rag_api.prose import paragraphs_of
 from twin_rag_api.retrieve import Retriever
 from twin_rag_api.words import plain, stem, terms
@@ -54,7 +53,6 @@ _LARGEST_FIXED: Final = 0.6
 _TOKENS_A_WORD: Final = 3
 """More than any draft takes: a model that does not end is stopped there."""
 _PROSE: Final = (DocumentType.POST, DocumentType.ARTICLE)
-_FENCE: Final = re.compile(r"<(?=\s*/?\s*sample)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -225,4 +223,4 @@ def _listed(points: Sequence[str]) -> str:
 
 
 def _sample(hit: FeatureHit) -> str:
-    return f"<sample>\n{_FENCE.sub('‹', without_marks(hit.payload.text))}\n</sample>"
+    return f"<sample>\n{without_tag('sample', without_marks(hit.payload.text))}\n</sample>"

@@ -41,7 +41,6 @@ _CODE_POINTS_A_TOKEN: Final = 8
 """More than any text has on average: what is longer than this by its tokens need not be counted."""
 _SAME: Final = 0.97
 """Cosine from which two chunks say the same."""
-_FENCE: Final = re.compile(r"<(?=\s*/?\s*passage)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -150,12 +149,17 @@ def fitting(passages: Sequence[str], tokens: int, tokenizer: Tokenizer) -> list[
     return kept
 
 
+def without_tag(tag: str, text: str) -> str:
+    """Return `text` with nothing in it that opens or ends a `tag`."""
+    return re.sub(rf"<(?=\s*/?\s*{tag})", "‹", text, flags=re.IGNORECASE)
+
+
 def fenced(number: int, hit: FeatureHit) -> str:
     """Return the chunk as passage `number`: nothing in it can end the fence, or reads as a mark."""
     payload = hit.payload
     title = " > ".join(dict.fromkeys([payload.metadata.title or "", *payload.heading_path])).strip(" >")
     text = payload.text if payload.metadata.type is DocumentType.CODE else without_marks(payload.text)
-    body = _FENCE.sub("‹", f"{title}\n{text}" if title else text)
+    body = without_tag("passage", f"{title}\n{text}" if title else text)
     return f"<passage {number}>\n{body}\n</passage {number}>"
 
 
