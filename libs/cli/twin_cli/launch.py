@@ -142,7 +142,9 @@ def _open(
 ) -> Stores:
     clock = SystemClock()
     path = folder.path
-    embedder = open_embedder(EmbeddingSettings(path=settings.embedding_path, cache=settings.embedding_cache), say)
+    embedder = open_embedder(
+        EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache), say
+    )
     return Stores(
         documents=opened.enter_context(open_document_store(f"sqlite://{path}/documents.db", clock)),
         records=opened.enter_context(open_record_store(f"sqlite://{path}/records.db")),

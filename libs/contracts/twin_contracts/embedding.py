@@ -1,10 +1,19 @@
 """Which embedding model a collection was filled with; index and query read the same spec."""
 
+from enum import StrEnum
 from typing import Annotated
 
 from pydantic import PositiveInt, StringConstraints
 
 from twin_contracts.base import Contract, Text
+
+
+class EmbeddingModel(StrEnum):
+    """Models that a setting can name."""
+
+    MINILM = "minilm"
+    HASHING = "hashing"
+    """Words hashed, no meaning, next to no cost: for load tests."""
 
 
 class EmbeddingSpec(Contract):

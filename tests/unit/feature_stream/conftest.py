@@ -2,8 +2,8 @@
 
 import pytest
 
-from fakes.embedding import WordTokenizer
 from fakes.tokenizer import make_word_pieces
+from twin_platform.embedding.hashing import WordTokenizer
 from twin_platform.embedding.port import Tokenizer
 
 

