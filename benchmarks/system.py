@@ -7,13 +7,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import psutil
+
+from twin_cli.data_folder import DataFolder
 
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
@@ -118,14 +120,18 @@ class RunningSystem:
 
 
 @contextmanager
-def running_system(**settings: str) -> Iterator[RunningSystem]:
+def running_system(fill: Callable[[Path], None] | None = None, /, **settings: str) -> Iterator[RunningSystem]:
     """Yield a system in a new data folder, ready; stopped and removed at the end.
 
     Args:
+        fill: puts a backlog into the folder before anything runs.
         settings: environment variables of the system.
     """
     with tempfile.TemporaryDirectory(prefix="twin-", ignore_cleanup_errors=True) as folder:
         data = Path(folder, "data")
+        if fill is not None:
+            with DataFolder(data):
+                fill(data)
         environment = {**os.environ, "TWIN_DATA": str(data), "RAG_API_PORT": "0", **settings}
         for name in ("TWIN_URL", "TWIN_API_KEY"):
             environment.pop(name, None)
