@@ -30,7 +30,7 @@ def test_the_example_environment_names_every_setting_with_its_default() -> None:
         prefix = settings.model_config.get("env_prefix", "")
         for name, field in settings.model_fields.items():
             default = field.default
-            expected[(prefix + name).upper()] = "" if default in (None, PydanticUndefined) else str(default)
+            expected[str(field.validation_alias or (prefix + name).upper())] = "" if default in (None, PydanticUndefined) else str(default)
 
     shown = re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
 

@@ -1,4 +1,7 @@
-"""Composition root: the one place that names the handlers, each in its place in the table."""
+"""Composition root: the one place that names the handlers, each in its place in the table, and opens the stores."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from twin_contracts.documents import DocumentType
 from twin_contracts.records import Stage
@@ -10,7 +13,16 @@ from twin_feature_stream.handlers.clean_code import CleanCode
 from twin_feature_stream.handlers.clean_post import CleanPost
 from twin_feature_stream.handlers.embed_chunks import EmbedChunks
 from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.settings import Settings
+from twin_feature_stream.stream import FeatureStream
+from twin_platform.documents.open import open_document_store
 from twin_platform.embedding.port import Embedder
+from twin_platform.features.open import open_feature_store
+from twin_platform.log.open import open_event_log
+from twin_platform.records.open import open_record_store
+from twin_platform.service import Service
+from twin_platform.telemetry.clock import SystemClock
+from twin_platform.telemetry.logs import Logger
 
 SPECIAL_TOKENS = 2
 """What a model puts around every text, counted in its limit."""
@@ -36,3 +48,34 @@ def build_registry(embedder: Embedder) -> HandlerRegistry:
             (DocumentType.CODE, Stage.EMBED): embed,
         }
     )
+
+
+@contextmanager
+def open_stream(
+    settings: Settings, embedder: Embedder, logger: Logger, registry: HandlerRegistry | None = None
+) -> Iterator[Sequence[Service]]:
+    """Yield one flow's services, ready to run; their stores are closed afterwards.
+
+    Args:
+        registry: other handlers than `build_registry`'s, for a test that breaks one.
+    """
+    clock = SystemClock()
+    with (
+        open_document_store(settings.documents_url, clock) as documents,
+        open_record_store(settings.records_url) as records,
+        open_event_log(settings.log_url) as log,
+        open_feature_store(settings.features_url, embedder.spec) as features,
+    ):
+        yield [
+            FeatureStream(
+                documents=documents,
+                records=records,
+                log=log,
+                features=features,
+                registry=registry or build_registry(embedder),
+                clock=clock,
+                logger=logger,
+                flow_index=settings.flow_index,
+                flow_count=settings.flow_count,
+            )
+        ]

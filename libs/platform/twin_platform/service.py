@@ -1,0 +1,133 @@
+"""A service as a process of its own: settings in, logs out, until a signal or a bug ends it."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from queue import SimpleQueue
+from threading import Event as Flag
+from types import FrameType
+from typing import NoReturn, Protocol, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from twin_platform.errors import PermanentError, TransientError
+from twin_platform.telemetry.logs import Logger
+
+FIRST_BACKOFF = 0.2
+LAST_BACKOFF = 30.0
+STOP_SECONDS = 10.0
+REFUSED = 3
+"""Exit status where the settings or a store are a mistake: trying again changes nothing."""
+
+S = TypeVar("S", bound=BaseModel)
+_Endings = SimpleQueue[BaseException | None]
+
+
+class Service(Protocol):
+    """What runs for as long as it is not stopped."""
+
+    def run(self, stop: Flag) -> None:
+        """Run until `stop` is set; waits out transient errors by itself, any other is raised."""
+
+
+def run_process(
+    read: Callable[[], S],
+    opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]],
+    logger: Logger,
+    prefix: str,
+) -> int:
+    """Run the services until SIGTERM or SIGINT and return the exit status; for a main thread.
+
+    Each has a thread. The first that ends with an error ends them all: a transient one has everything opened anew, with
+    backoff; a permanent one is told; any other is a bug and raised, so that whoever runs the process sees where. A
+    service that does not stop within ten seconds is left behind, and the process ends without it.
+
+    Args:
+        read: reads the settings.
+        opened: yields the services, ready to run; leaving closes what they stand on.
+        prefix: of the settings' names, so that a wrong one is told as it is written.
+    """
+    stop, backoff = Flag(), FIRST_BACKOFF
+    try:
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, _interrupt_once)
+        settings = read()
+        while True:
+            began = time.monotonic()
+            try:
+                _run(opened, settings, stop, logger)
+            except TransientError as error:
+                if time.monotonic() - began > LAST_BACKOFF:  # it had recovered
+                    backoff = FIRST_BACKOFF
+                logger.event("service_waits", why=str(error), again_in_seconds=backoff)
+            time.sleep(backoff)
+            backoff, stop = min(backoff * 2, LAST_BACKOFF), Flag()
+    except KeyboardInterrupt:
+        return 0
+    except ValidationError as error:
+        sys.stderr.writelines(_faults(error, prefix))
+    except PermanentError as error:
+        sys.stderr.write(f"{error}\n")
+    return REFUSED
+
+
+def _run(
+    opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]], settings: S, stop: Flag, logger: Logger
+) -> None:
+    """Run once; returns by an error or an interrupt only."""
+    with opened(settings, stop) as services:
+        endings: _Endings = SimpleQueue()
+        threads = [
+            threading.Thread(
+                target=_run_thread, args=(service, stop, endings), name=type(service).__name__, daemon=True
+            )
+            for service in services
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            error = endings.get()
+        finally:
+            stop.set()
+            _join(threads, logger)
+    if error is not None:
+        raise error
+
+
+def _run_thread(service: Service, stop: Flag, endings: _Endings) -> None:
+    try:
+        service.run(stop)
+        endings.put(None)
+    except BaseException as error:  # noqa: BLE001 - a panic of a Rust library is no Exception; nothing may end a thread unseen
+        endings.put(error)
+
+
+def _join(threads: Sequence[threading.Thread], logger: Logger) -> None:
+    deadline = time.monotonic() + STOP_SECONDS
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    left = [thread.name for thread in threads if thread.is_alive()]
+    if left:
+        logger.event("service_did_not_stop", service=", ".join(left))
+        os._exit(1)  # closing the stores under a running thread would be worse than a kill, which they survive
+
+
+def _faults(error: ValidationError, prefix: str) -> list[str]:
+    """Return a line per setting that is wrong or missing; its value is not shown, since it may be a secret."""
+    lines = []
+    for fault in error.errors(include_input=False, include_url=False):
+        names = [str(part) for part in fault["loc"][:1]]  # none where several settings do not fit each other
+        name = "".join(f"{part if part.isupper() else prefix + part.upper()}: " for part in names)
+        lines.append(f"{name}{fault['msg']}; set it in the environment or in .env (.env.example says what it is)\n")
+    return lines
+
+
+def _interrupt_once(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """Stop, and let nothing interrupt that; who loses patience kills."""
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, signal.SIG_IGN)
+    raise KeyboardInterrupt

@@ -1,0 +1,25 @@
+"""Composition of cdc over stores that it opens by their URLs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event as Flag
+
+from twin_cdc.relay import Relay
+from twin_cdc.settings import Settings
+from twin_platform.documents.open import open_document_store
+from twin_platform.log.open import open_event_log
+from twin_platform.records.open import open_record_store
+from twin_platform.telemetry.clock import SystemClock
+from twin_platform.telemetry.logs import JsonLogger
+
+
+@contextmanager
+def open_relay(settings: Settings, _stop: Flag) -> Iterator[tuple[Relay]]:
+    """Yield the service, ready to run; its stores are closed afterwards."""
+    clock = SystemClock()
+    with (
+        open_document_store(settings.documents_url, clock) as documents,
+        open_record_store(settings.records_url) as records,
+        open_event_log(settings.log_url) as log,
+    ):
+        yield (Relay(documents, log, records, clock, JsonLogger("cdc")),)

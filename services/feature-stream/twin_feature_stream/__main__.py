@@ -1,0 +1,26 @@
+"""`python -m twin_feature_stream`: one flow as a process of its own, over stores that it opens by their URLs."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event as Flag
+
+from twin_feature_stream.bootstrap import open_stream
+from twin_feature_stream.settings import PREFIX, Settings
+from twin_platform.embedding.open import EmbeddingSettings, open_embedder
+from twin_platform.service import Service, run_process
+from twin_platform.telemetry.logs import JsonLogger
+
+_LOGGER = JsonLogger("feature-stream")
+
+
+@contextmanager
+def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
+    model = EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache)
+    embedder = open_embedder(model, lambda step: _LOGGER.event("embedder", step=step))
+    with open_stream(settings, embedder, _LOGGER) as services:
+        yield services
+
+
+if __name__ == "__main__":
+    sys.exit(run_process(Settings, _opened, _LOGGER, PREFIX))

