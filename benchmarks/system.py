@@ -112,6 +112,11 @@ class RunningSystem:
         self.parent.send_signal(signal.SIGTERM)
         return self.parent.wait(STOP_SECONDS)
 
+    def interrupt(self) -> int:
+        """Do what Ctrl-C does and return the exit status."""
+        self.parent.send_signal(signal.SIGINT)
+        return self.parent.wait(STOP_SECONDS)
+
     def _is_ready(self) -> bool:
         try:
             return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).is_success
