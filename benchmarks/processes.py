@@ -1,0 +1,347 @@
+"""The services as processes of their own over one folder's stores: started, held still, killed for real."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from benchmarks.ledger import Ledger
+from benchmarks.oracle import Verdict, judge, leftovers
+from twin_contracts.embedding import EmbeddingModel
+from twin_platform.documents.open import open_document_store
+from twin_platform.documents.port import DocumentStore
+from twin_platform.embedding.hashing import HashingEmbedder
+from twin_platform.features.open import open_feature_store
+from twin_platform.features.port import FeatureStore
+from twin_platform.log.open import open_event_log
+from twin_platform.log.port import EventLog
+from twin_platform.records.open import open_record_store
+from twin_platform.records.port import RecordStore
+from twin_platform.records.positions import is_captured
+from twin_platform.records.reemissions import open_reemissions
+from twin_platform.telemetry.clock import SystemClock
+
+START_SECONDS = 60.0
+STOP_SECONDS = 10.0
+POLL_SECONDS = 0.02
+
+_MORTAL = (
+    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.getppid() == int(sys.argv[1]) or os._exit(1); "
+    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
+)
+"""Has the kernel kill the process when the thread that started it ends (PR_SET_PDEATHSIG), then becomes the program."""
+
+
+def wait_until(holds: Callable[[], bool], deadline: float, what: Callable[[], str]) -> None:
+    """Poll until `holds()`; `what` says after the deadline what was seen instead."""
+    end = time.monotonic() + deadline
+    while not holds():
+        if time.monotonic() > end:
+            message = f"not within {deadline:g} s: {what()}"
+            raise TimeoutError(message)
+        time.sleep(POLL_SECONDS)
+
+
+class Spawner:
+    """Starts processes that cannot outlive this one, however it ends.
+
+    A child asks to die with the thread that started it, so one thread starts them all.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "spawner")
+
+    def start(self, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+        """Start this Python with `arguments`; what it says is appended to `log`."""
+        return self._thread.submit(self._start, arguments, environment, log).result()
+
+    def close(self) -> None:
+        """End the thread, and with it whatever still runs."""
+        self._thread.shutdown()
+
+    @staticmethod
+    def _start(arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-ISc", _MORTAL, str(os.getpid()), *arguments]
+        with log.open("ab") as said:  # of its own session: a Ctrl-C is for who tests, not for what is tested
+            return subprocess.Popen(
+                command,
+                env=environment,
+                cwd=log.parent,
+                stdin=subprocess.DEVNULL,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
+
+
+@dataclass
+class Process:
+    """One program, started as often as it takes; its log is of all its starts."""
+
+    name: str
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    log: Path
+    spawner: Spawner
+    starts: int = 0
+    _running: subprocess.Popen[bytes] | None = None
+    _begin: int = 0
+
+    def start(self) -> Self:
+        """Start it, again where it has ended."""
+        self._begin = self.log.stat().st_size if self.log.exists() else 0
+        self._running = self.spawner.start(self.arguments, self.environment, self.log)
+        self.starts += 1
+        return self
+
+    @property
+    def pid(self) -> int:
+        """Return the process id of the last start."""
+        return self._last.pid
+
+    @property
+    def alive(self) -> bool:
+        """Return whether it runs, stopped in mid-air or not."""
+        return self._running is not None and self._running.poll() is None
+
+    @property
+    def status(self) -> int | None:
+        """Return the exit status, None while it runs; -9 after a SIGKILL."""
+        return self._last.poll()
+
+    @property
+    def said(self) -> str:
+        """Return what it has said since its last start."""
+        if not self.log.exists():
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(self._begin)
+            return log.read().decode("utf-8", "replace")
+
+    @property
+    def state(self) -> str | None:
+        """Return the last `state` that it has logged since its last start."""
+        states = [line["state"] for line in self.events() if "state" in line]
+        return states[-1] if states else None
+
+    def events(self) -> list[dict[str, str]]:
+        """Return the structured lines that it has logged since its last start."""
+        lines = (line for line in self.said.splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n"))
+        return [json.loads(line) for line in lines]
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until it is gone."""
+        if self.alive:
+            self._last.kill()
+        self._last.wait(STOP_SECONDS)
+
+    def terminate(self) -> int:
+        """SIGTERM, and return the exit status; `TimeoutExpired` where it does not stop within ten seconds."""
+        self._last.terminate()
+        return self._last.wait(STOP_SECONDS)
+
+    def stop_signal(self) -> None:
+        """SIGSTOP: it holds still, in the middle of whatever it does."""
+        self._last.send_signal(signal.SIGSTOP)
+
+    def continue_(self) -> None:
+        """SIGCONT."""
+        self._last.send_signal(signal.SIGCONT)
+
+    def wait(self, deadline: float) -> int:
+        """Wait until it ends by itself, and return its exit status."""
+        wait_until(lambda: not self.alive, deadline, lambda: f"{self.name} still runs:\n{self.said[-2000:]}")
+        return self._last.wait()
+
+    def wait_for_state(self, state: str, deadline: float = START_SECONDS) -> Self:
+        """Wait until it has logged that it is in this state."""
+        wait_until(
+            lambda: self.state == state or not self.alive,
+            deadline,
+            lambda: f"{self.name} did not become {state!r}:\n{self.said[-2000:]}",
+        )
+        if self.state != state:
+            message = f"{self.name} ended ({self.status}) and never was {state!r}:\n{self.said[-2000:]}"
+            raise RuntimeError(message)
+        return self
+
+    @property
+    def _last(self) -> subprocess.Popen[bytes]:
+        if self._running is None:
+            message = f"{self.name} was never started"
+            raise RuntimeError(message)
+        return self._running
+
+
+@contextmanager
+def restarting(*processes: Process) -> Iterator[None]:
+    """Start each of them again as soon as it has died, for as long as this lasts; `starts` counts."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(POLL_SECONDS):
+            for process in processes:
+                if not process.alive:
+                    process.start()
+
+    thread = threading.Thread(target=watch, name="restarting", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+@dataclass
+class Services:
+    """One installation on SQLite and Edge in a folder: its stores, opened here too, and its processes.
+
+    The feature store has one owner at a time, the flow while it runs; so the verdict stops everything first.
+    """
+
+    folder: Path
+    ledger: Ledger
+    processes: list[Process] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Open what several processes may have open, and count in the log what is published."""
+        self.clock = SystemClock()
+        self.spawner = Spawner()
+        self.embedder = HashingEmbedder()
+        self.documents: DocumentStore = open_document_store(self.url("documents"), self.clock)
+        self.records: RecordStore = open_record_store(self.url("records"))
+        self.log: EventLog = open_event_log(self.url("log"))
+        _count_published(self.folder / "log.db")
+
+    def url(self, store: str) -> str:
+        """Return the URL of `documents`, `records`, `log` or `features`."""
+        return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
+
+    def process(self, name: str, *arguments: str, **environment: str) -> Process:
+        """Return a process of this installation, not started; `arguments` are Python's."""
+        settings = {
+            f"{prefix}_{store.upper()}_URL": self.url(store)
+            for prefix in ("CDC", "FEATURE_STREAM")
+            for store in ("documents", "records", "log", "features")
+        }
+        settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONUNBUFFERED": "1"}
+        process = Process(
+            name, arguments, {**os.environ, **settings, **environment}, self.folder / f"{name}.log", self.spawner
+        )
+        self.processes.append(process)
+        return process
+
+    def start_cdc(self, name: str = "cdc", **environment: str) -> Process:
+        """Start a cdc; it is active, or waits for the one that is."""
+        return self.process(name, "-m", "twin_cdc", **environment).start()
+
+    def start_flow(self, name: str = "flow", **environment: str) -> Process:
+        """Start a flow."""
+        return self.process(name, "-m", "twin_feature_stream", **environment).start()
+
+    def is_quiet(self) -> bool:
+        """Return whether everything that the store has committed has arrived."""
+        return not self._unquiet()
+
+    def wait_until_quiet(self, deadline: float = 120.0) -> None:
+        """Wait until everything that the store has committed has arrived."""
+        wait_until(self.is_quiet, deadline, lambda: f"{', '.join(self._unquiet())}\n{self._last_words()}")
+
+    def stop(self) -> None:
+        """Stop every process cleanly; one that does not within ten seconds is an error."""
+        for process in self.processes:
+            if process.alive:
+                process.continue_()
+                if (status := process.terminate()) not in {0, -signal.SIGTERM}:  # the latter while it still imports
+                    message = f"{process.name} ended with {status} when it was asked to stop:\n{process.said[-2000:]}"
+                    raise RuntimeError(message)
+
+    def verdict(self) -> Verdict:
+        """Stop every process and judge by the oracle; it may be started again afterwards."""
+        with self.features() as features:
+            return judge(self.ledger, self.documents, features, self.duplicates())
+
+    def leftovers(self) -> int:
+        """Stop every process and return how many stored chunks belong to no record in force."""
+        with self.features() as features:
+            return leftovers(features)
+
+    @contextmanager
+    def features(self) -> Iterator[FeatureStore]:
+        """Stop every process and yield the feature store."""
+        self.stop()
+        with open_feature_store(self.url("features"), self.embedder.spec) as features:
+            yield features
+
+    def duplicates(self) -> int:
+        """Return how many events were published again that the log had already taken: redeliveries."""
+        with closing(sqlite3.connect(self.folder / "log.db", timeout=30.0)) as connection:
+            return int(connection.execute(_DUPLICATES).fetchone()[0])
+
+    def close(self) -> None:
+        """Kill what still runs and release the stores."""
+        for process in self.processes:
+            if process.alive:
+                process.kill()
+        self.spawner.close()
+        for store in (self.documents, self.records, self.log, self.ledger):
+            store.close()
+
+    def __enter__(self) -> Self:
+        """Return the installation; leaving kills what still runs."""
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close it."""
+        self.close()
+
+    def _unquiet(self) -> list[str]:
+        """Return what is still to be done. The log comes last: what the first two settle is in it by then."""
+        found = [
+            f"{process.name} is {process.state or 'starting'}"
+            for process in self.processes
+            if process.alive and process.state not in {"active", "running", "waiting"}
+        ]
+        if not is_captured(self.documents, self.records):
+            found.append("cdc's position is not the store's end")
+        if requests := len(open_reemissions(self.records)):
+            found.append(f"{requests} re-emissions are open")
+        if waiting := self.log.waiting():
+            found.append(f"{waiting} events are not acknowledged")
+        return found
+
+    def _last_words(self) -> str:
+        said = ((process.name, process.said[-1500:]) for process in self.processes)
+        return "\n".join(f"--- {name}\n{words}" for name, words in said)
+
+
+_TAP = """
+CREATE TABLE IF NOT EXISTS published (queue TEXT NOT NULL, document_id TEXT, version TEXT);
+CREATE TRIGGER IF NOT EXISTS tap AFTER INSERT ON events BEGIN
+    INSERT INTO published VALUES (
+        new.queue, json_extract(new.headers, '$.document_id'), json_extract(new.headers, '$.version')
+    );
+END
+"""
+_DUPLICATES = """
+SELECT coalesce(sum(times - 1), 0) FROM (
+    SELECT count(*) AS times FROM published WHERE document_id IS NOT NULL GROUP BY queue, document_id, version
+)
+"""
+
+
+def _count_published(log: Path) -> None:
+    """Have the log's file remember what it has taken, since an acknowledged event leaves no trace in it."""
+    with closing(sqlite3.connect(log, timeout=30.0)) as connection:
+        connection.executescript(_TAP)
