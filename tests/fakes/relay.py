@@ -14,7 +14,6 @@ from fakes.documents import Contents, InMemoryChangeFeed, InMemoryDocumentStore,
 from fakes.flow import post
 from fakes.log import InMemoryEventLog
 from fakes.records import InMemoryRecordStore
-from twin_cdc.position import POSITIONS, SOURCE, FeedPosition, is_captured
 from twin_cdc.relay import Relay, RelayOptions
 from twin_contracts.base import Digest, DocumentId
 from twin_contracts.events import ZERO, Cause, DocumentChanged, DocumentDeleted, DocumentEvent, Purge, Version
@@ -24,6 +23,7 @@ from twin_platform.documents.port import Change, DocumentStore
 from twin_platform.log.errors import LogUnavailable
 from twin_platform.log.port import Confirmation, Event, EventLog
 from twin_platform.records.port import RecordStore
+from twin_platform.records.positions import POSITIONS, SOURCE, FeedPosition, is_captured
 from twin_platform.records.reemissions import ask_reemission, open_reemissions
 
 R = TypeVar("R")

@@ -10,7 +10,6 @@ from functools import partial
 
 import uvicorn
 
-from twin_cdc.position import is_captured
 from twin_cdc.relay import Relay
 from twin_cli.data_folder import DataFolder
 from twin_cli.errors import CommandError, PortInUse
@@ -37,6 +36,7 @@ from twin_platform.log.port import EventLog
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
+from twin_platform.records.positions import is_captured
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
 from twin_rag_api.adapters.open_model import ModelSettings, open_model

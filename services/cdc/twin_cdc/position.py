@@ -3,31 +3,15 @@
 from contextlib import closing, suppress
 
 from twin_cdc.errors import RightLost
-from twin_contracts.base import Contract, DocumentId, Text, uuid_of
+from twin_contracts.base import uuid_of
 from twin_contracts.events import Cause
 from twin_contracts.reemission import Reemission
 from twin_platform.documents.port import DocumentStore
-from twin_platform.records.port import ABSENT, Collection, RecordChanged, RecordStore
+from twin_platform.records.port import ABSENT, RecordChanged, RecordStore
+from twin_platform.records.positions import POSITIONS, SOURCE, FeedPosition
 from twin_platform.records.reemissions import REEMISSIONS
 from twin_platform.telemetry.clock import Clock
 
-SOURCE = "documents"
-"""The one source that cdc tails; names its position record and its exclusive right."""
-
-
-class FeedPosition(Contract):
-    """Where the feed continues after a restart.
-
-    A token taken anew and the re-emission that it owes are one put: whatever changed before the token is covered by
-    the re-emission, whatever changes after it by the feed.
-    """
-
-    token: Text
-    owed: DocumentId | None = None
-    owed_reason: Text = ""
-
-
-POSITIONS = Collection("cdc-positions", FeedPosition)
 _REASON_LENGTH = 500
 
 
@@ -82,9 +66,3 @@ class PositionKeeper:
             raise RightLost(SOURCE) from error
         self._position = position
         return position
-
-
-def is_captured(documents: DocumentStore, records: RecordStore) -> bool:
-    """Return whether cdc has published everything that the store has committed."""
-    stored = records.get(POSITIONS, SOURCE)
-    return stored is not None and stored.record.owed is None and documents.captured(stored.record.token)

@@ -6,7 +6,7 @@ from threading import Event as Flag
 from typing import Literal
 
 from twin_cdc.capture import messages_of
-from twin_cdc.position import SOURCE, PositionKeeper
+from twin_cdc.position import PositionKeeper
 from twin_cdc.reemit import Reemitter
 from twin_cdc.window import Window
 from twin_contracts.events import Cause
@@ -17,6 +17,7 @@ from twin_platform.errors import TransientError
 from twin_platform.log.errors import RightTaken
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
+from twin_platform.records.positions import SOURCE
 from twin_platform.records.reemissions import ask_reemission
 from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger

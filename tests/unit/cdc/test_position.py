@@ -8,10 +8,10 @@ import pytest
 
 from fakes.flow import post
 from fakes.relay import NO_TIME, ImpatientFeed, Killed, LateLog, Life, World, settled, texts, turns
-from twin_cdc.position import POSITIONS, SOURCE
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_platform.documents.errors import PositionLost
 from twin_platform.documents.port import Change
+from twin_platform.records.positions import POSITIONS, SOURCE
 from twin_platform.records.reemissions import FINISHED_REEMISSIONS, open_reemissions
 
 MINUTE = timedelta(minutes=1)

@@ -15,11 +15,11 @@ from pathlib import Path
 from fakes.flow import eventually, post
 from fakes.relay import outcome
 from fakes.relay_process import Files, files_of
-from twin_cdc.position import is_captured
 from twin_cdc.relay import Relay
 from twin_contracts.queues import queues_of
 from twin_platform.log.codec import decode
 from twin_platform.log.port import Event
+from twin_platform.records.positions import is_captured
 from twin_platform.records.reemissions import open_reemissions
 
 TESTS = Path(__file__).parents[2]
