@@ -1,5 +1,6 @@
 """What is particular to the event log in a SQLite file."""
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from contract.conformance.log_contract import (
     publish_all,
     take,
 )
+from twin_contracts.events import EventHeaders
 from twin_contracts.queues import queues_of
 from twin_platform.errors import UnknownScheme
 from twin_platform.log.errors import LogUnavailable, PartitionsFixed
@@ -80,6 +82,21 @@ def test_a_confirmed_event_is_seen_at_once(log: SqliteEventLog) -> None:
         publish_all(log, LIVE_0, deletion(1))
 
         assert consumer.peek_cost(LIVE_0) is not None
+
+
+@pytest.mark.parametrize("headers", ["no JSON", "", '{"document_id": "not an id"}', b"\xff\xfe"])
+@pytest.mark.parametrize("body", ["text", b"bytes"])
+def test_what_another_program_put_there_is_handed_out_without_headers(
+    path: Path, log: SqliteEventLog, headers: str | bytes, body: str | bytes
+) -> None:
+    with closing(sqlite3.connect(path)) as other, other:
+        row = (LIVE_0.name, headers, body)
+        other.execute("INSERT INTO events (queue, headers, body) VALUES (?, CAST(? AS TEXT), ?)", row)
+
+    with consuming(log) as consumer:
+        taken = take(consumer, LIVE_0, 1)[0]
+
+    assert (taken.headers, taken.body.decode()) == (EventHeaders(), body if isinstance(body, str) else body.decode())
 
 
 def test_a_second_consumer_takes_over_what_the_first_holds(log: SqliteEventLog) -> None:

@@ -38,6 +38,14 @@ def headers_of(event: Event) -> EventHeaders:
             return EventHeaders()
 
 
+def headers_from(stored: bytes) -> EventHeaders:
+    """Return the headers as they were stored; empty where they are not ours, since nobody could read them ever."""
+    try:
+        return EventHeaders.model_validate_json(stored)
+    except ValidationError:
+        return EventHeaders()
+
+
 def encode(event: Event) -> tuple[EventHeaders, bytes]:
     """Return headers and body as they are stored and sent."""
     return headers_of(event), CHANGE_EVENT.dump_json(event)

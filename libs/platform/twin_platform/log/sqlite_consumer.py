@@ -7,8 +7,8 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin_contracts.events import EventHeaders
 from twin_contracts.queues import Lane, Queue
+from twin_platform.log.codec import headers_from
 from twin_platform.log.errors import LogUnavailable
 from twin_platform.log.port import Delivery, Position
 from twin_platform.log.sqlite_writer import GroupCommit
@@ -16,7 +16,10 @@ from twin_platform.sqlite import translated
 
 _AHEAD_EVENTS = {Lane.LIVE: 256, Lane.REFILL: 64}
 _AHEAD_BYTES = 2 * 1024 * 1024
-_NEXT = "SELECT seq, headers, body FROM events WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?"
+_NEXT = """
+SELECT seq, CAST(headers AS BLOB), CAST(body AS BLOB) FROM events WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
+"""The casts also read what some other program put there."""
 
 
 @dataclass(slots=True)
@@ -99,6 +102,6 @@ class SqliteConsumer:
             while room > 0 and (row := rows.fetchone()) is not None:
                 seq, headers, body = row
                 position = Position(self._generation, seq)
-                ahead.append(Delivery(queue, position, EventHeaders.model_validate_json(headers), body))
+                ahead.append(Delivery(queue, position, headers_from(headers), body))
                 self._last[queue] = seq
                 room -= len(body)
