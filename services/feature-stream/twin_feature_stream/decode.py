@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from twin_contracts.base import Contract, DocumentId, Instant, Text
+from twin_contracts.base import DocumentId
 from twin_contracts.events import (
     ZERO,
     Cause,
@@ -21,19 +21,10 @@ from twin_feature_stream.prepare import State
 from twin_platform.documents.port import DocumentStore, InvalidDocument, Row, StoredDocument
 from twin_platform.log.codec import decode
 from twin_platform.log.port import Delivery
-from twin_platform.records.port import Collection, RecordStore
+from twin_platform.records.port import RecordStore
+from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
 from twin_platform.telemetry.clock import Clock
 
-
-class UnreadableMessage(Contract):
-    """A message that nobody could decode and whose headers name no document."""
-
-    queue: Text
-    body_base64: Text
-    received_at: Instant
-
-
-UNREADABLE = Collection("unreadable", UnreadableMessage)
 
 DocumentEvent = DocumentChanged | DocumentDeleted | DocumentInvalid
 

@@ -17,13 +17,13 @@ from twin_contracts.events import Cause, DocumentChanged, DocumentInvalid, Event
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import RecordStatus, Stage
 from twin_feature_stream.bootstrap import build_registry
-from twin_feature_stream.decode import UNREADABLE
 from twin_feature_stream.ports import Chunk, CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.features.errors import FeaturesUnavailable
 from twin_platform.features.store import PointFeatureStore
 from twin_platform.log.errors import LogUnavailable, NewerSchema
 from twin_platform.records.reemissions import open_reemissions
+from twin_platform.records.unreadable import UNREADABLE
 
 HELLO = post("hello", "Bread needs time more than it needs kneading.")
 BOOK = article("book", "\n\n".join(f"Paragraph {n} tells of stone {n} and water {n * 7}." for n in range(400)))
