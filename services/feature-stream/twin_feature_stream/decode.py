@@ -25,7 +25,6 @@ from twin_platform.records.port import RecordStore
 from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
 from twin_platform.telemetry.clock import Clock
 
-
 DocumentEvent = DocumentChanged | DocumentDeleted | DocumentInvalid
 
 
