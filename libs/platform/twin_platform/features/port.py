@@ -92,8 +92,21 @@ class StoredChunk:
     payload: ChunkPayload
 
 
+@dataclass(frozen=True, slots=True)
+class ChunkMark:
+    """Which document, version and revision a stored chunk point is of; its text stays unread."""
+
+    id: str
+    document_id: DocumentId
+    version: Version
+    revision: Digest
+
+
 class FeatureStore(Protocol):
-    """Clean documents and embedded chunks. Applying anything twice or late changes nothing that a reader sees."""
+    """Clean documents and embedded chunks. Applying anything twice or late changes nothing that a reader sees.
+
+    One thread applies and flushes; any number read; one more may do what is marked as housekeeping meanwhile.
+    """
 
     def apply(self, changes: Sequence[FeatureChange]) -> None:
         """Apply one epoch: documents of one call differ; purges come last. Durable after `flush`.
@@ -131,11 +144,14 @@ class FeatureStore(Protocol):
     def chunks(self, document_id: DocumentId | None = None) -> Iterator[StoredChunk]:
         """Iterate over stored chunk points, of one document or all, in force or not."""
 
+    def chunk_marks(self, documents: Sequence[DocumentId] | None = None) -> Iterator[ChunkMark]:
+        """Iterate over stored chunk points, of these documents or all, in force or not. For the audit."""
+
     def count_chunks(self, authors: frozenset[AuthorId] | None = None) -> int:
         """Return how many chunk points are stored, by one of these authors where some are given."""
 
     def remove_chunks(self, ids: Sequence[str], up_to: Version) -> None:
-        """Delete these chunk points unless they are newer than `up_to`. For the audit."""
+        """Delete these chunk points unless they are newer than `up_to`. Housekeeping."""
 
     def forget_tombstones(self, before: Version) -> int:
         """Drop tombstones strictly older than `before`; return how many. Housekeeping."""
@@ -150,7 +166,7 @@ class FeatureStore(Protocol):
         """Make everything applied so far durable."""
 
     def optimize(self) -> None:
-        """Rebuild indexes; may block readers for seconds."""
+        """Rebuild indexes; may block readers for seconds. Housekeeping."""
 
     def close(self) -> None:
         """Flush and release the store. Idempotent."""
