@@ -124,6 +124,7 @@ class EventHeaders(Contract):
 
     document_id: DocumentId | None = None
     version: Version | None = None
+    cause: Cause | None = None
     content_hash: Digest | None = None
     size: NonNegativeInt = 0
     """Bytes of the document, body carried or not."""

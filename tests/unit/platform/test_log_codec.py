@@ -23,11 +23,15 @@ def test_what_was_encoded_is_decoded(event: Event) -> None:
     assert decode(encode(event)[1]) == event
 
 
-def test_headers_name_the_document_its_version_hash_and_size() -> None:
+def test_headers_name_the_document_its_version_cause_hash_and_size() -> None:
     event = post(2, 100)
 
     assert headers_of(event) == EventHeaders(
-        document_id=event.document_id, version=event.version, content_hash=event.content_hash, size=100
+        document_id=event.document_id,
+        version=event.version,
+        cause=event.cause,
+        content_hash=event.content_hash,
+        size=100,
     )
 
 

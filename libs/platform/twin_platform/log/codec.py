@@ -27,13 +27,19 @@ def headers_of(event: Event) -> EventHeaders:
             return EventHeaders(
                 document_id=event.document_id,
                 version=event.version,
+                cause=event.cause,
                 content_hash=event.content_hash,
                 size=event.size,
             )
         case DocumentInvalid():
-            return EventHeaders(document_id=event.document_id, version=event.version, content_hash=event.content_hash)
+            return EventHeaders(
+                document_id=event.document_id,
+                version=event.version,
+                cause=event.cause,
+                content_hash=event.content_hash,
+            )
         case DocumentDeleted():
-            return EventHeaders(document_id=event.document_id, version=event.version)
+            return EventHeaders(document_id=event.document_id, version=event.version, cause=event.cause)
         case Purge():
             return EventHeaders()
 
