@@ -15,6 +15,9 @@ setup: ## Make .venv with everything of requirements.lock
 demo: setup ## See it work, in a data folder of its own (FROM=<your feed, page, folder or repository>)
 	@.venv/bin/twin demo $${FROM:+"$$FROM"}
 
+demo-crash: setup ## See a system killed three times in the middle of its work, and nothing lost
+	@$(python) -m benchmarks.demo_crash
+
 lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upgrade for newer ones)
 	.venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --group pyproject.toml:dev \
 	  --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet $(LOCK) \
