@@ -91,6 +91,14 @@ class EpochContract:
 
         assert (list(store.find_records()), list(store.chunks())) == before
 
+    def test_of_two_outcomes_of_one_version_the_first_stays(self, store: FeatureStore) -> None:
+        store.apply([indexed("essay", version(1), ["a", "b"])])
+
+        store.apply([indexed("essay", version(1), ["c"])])
+        store.apply([withdrawn("essay", version(1), RecordStatus.PARKED)])
+
+        assert (seen(store, "essay"), stored(store, "essay")) == ({"a", "b"}, ["a", "b"])
+
     @pytest.mark.parametrize("status", WITHDRAWN)
     def test_a_withdrawn_version_takes_the_chunks_before_it(self, store: FeatureStore, status: RecordStatus) -> None:
         store.apply([indexed("essay", version(1), ["a", "b"])])
@@ -271,6 +279,53 @@ class PurgeContract:
         store.apply([indexed(name, version(4), ["late"])])
 
         assert (seen(store, name), stored(store, name)) == (set(), [])
+
+    def test_an_event_of_before_the_purge_brings_in_nothing_that_had_no_record(self, store: FeatureStore) -> None:
+        whole, cut, elsewhere = (*names_in_partition(0, PARTITIONS, 2), *names_in_partition(1, PARTITIONS, 1))
+        store.apply([ApplyPurge(0, version(5))])
+        first, rest = sliced(indexed(cut, version(4), ["a", "b"]), 1)
+
+        store.apply([indexed(whole, version(4, 9), ["late"]), first, indexed(elsewhere, version(4), ["other"])])
+        store.apply([rest])
+
+        assert [stored(store, name) for name in (whole, cut, elsewhere)] == [[], [], ["other"]]
+        records = store.records([document_id_of(whole), document_id_of(cut)])
+        assert set(records.values()) == {deleted(name, version(5)).record for name in (whole, cut)}
+
+    def test_what_is_not_older_than_the_purge_comes_in_after_it(self, store: FeatureStore) -> None:
+        met, created = names_in_partition(0, PARTITIONS, 2)
+        store.apply([ApplyPurge(0, version(5))])
+
+        store.apply([indexed(met, version(5), ["met"]), indexed(created, version(5, 1), ["created"])])
+
+        assert (seen(store, met), seen(store, created)) == ({"met"}, {"created"})
+
+    def test_a_late_event_does_not_bury_what_the_re_emission_met(self, store: FeatureStore) -> None:
+        (name,) = names_in_partition(0, PARTITIONS, 1)
+        store.apply([indexed(name, version(5), ["met"]), ApplyPurge(0, version(5))])
+
+        store.apply([indexed(name, version(4), ["late"])])
+
+        assert (seen(store, name), stored(store, name)) == ({"met"}, ["met"])
+
+    def test_an_older_purge_that_comes_again_takes_nothing_back(self, store: FeatureStore) -> None:
+        (name,) = names_in_partition(0, PARTITIONS, 1)
+        store.apply([ApplyPurge(0, version(5))])
+        store.apply([ApplyPurge(0, version(3))])
+
+        store.apply([indexed(name, version(4), ["late"])])
+
+        assert stored(store, name) == []
+
+    def test_a_purge_leaves_nothing_that_anybody_reads_as_a_document(self, store: FeatureStore) -> None:
+        for partition in range(PARTITIONS):
+            store.apply([ApplyPurge(partition, version(5))])
+
+        assert (list(store.find_records()), store.is_empty()) == ([], True)
+        assert [store.count_records(status) for status in RecordStatus] == [0, 0, 0, 0]
+        assert store.forget_tombstones(version(9)) == 0
+        store.apply([indexed("essay", version(4), ["late"])])
+        assert seen(store, "essay") == set()
 
 
 class SearchContract:

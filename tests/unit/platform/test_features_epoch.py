@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import count
+from functools import partial
+from itertools import count, permutations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -61,7 +62,7 @@ THIRD: tuple[ApplyDocument, ...] = (
     indexed(UNSEEN, version(4), ["j"]),
     withdrawn(MET, version(4), RecordStatus.PARKED),
 )
-NAMES = ("grows", "moves", "goes", "refused", "sliced", "fresh", UNSEEN, MET)
+NAMES = ("grows", "moves", "goes", "refused", "sliced", "fresh", "twice", UNSEEN, MET)
 NAME_OF = {document_id_of(name): name for name in NAMES}
 
 
@@ -136,7 +137,9 @@ def test_a_writer_that_was_stopped_and_goes_on_shows_nothing_of_its_own() -> Non
 
 def test_a_parked_revision_is_not_seen_while_its_chunks_are_still_there() -> None:
     change = indexed("goes", version(1), ["e", "f"])
-    parked = change.record.model_copy(update={"status": RecordStatus.PARKED, "chunks": 0, "text": None})
+    parked = change.record.model_copy(
+        update={"version": version(2), "status": RecordStatus.PARKED, "chunks": 0, "text": None}
+    )
     engine = filled([change])
 
     with suppress(Killed):
@@ -144,6 +147,21 @@ def test_a_parked_revision_is_not_seen_while_its_chunks_are_still_there() -> Non
 
     assert stored(store_over(engine), "goes") == ["e", "f"]
     assert seen(store_over(engine), "goes") == set()
+
+
+def test_of_two_outcomes_of_one_version_the_first_stays_whole() -> None:
+    old, new = (indexed("twice", version(1), texts) for texts in (["a", "b"], ["c", "d", "e"]))
+    refused = withdrawn("twice", version(1), RecordStatus.REJECTED)
+    outcomes = {"old": old, "new": new, "refused": refused}
+    texts = {"old": {"a", "b"}, "new": {"c", "d", "e"}, "refused": set()}
+
+    for first, other in permutations(outcomes, 2):
+        for writes in range(9):
+            engine = filled()
+            meanwhile = partial(store_over(engine).apply, [outcomes[other]])
+            store_over(InterruptedEngine(engine, writes, meanwhile)).apply([outcomes[first]])
+
+            assert view(engine)["twice"] in (texts[first], texts[other])
 
 
 def test_a_purge_spares_what_arrives_at_its_version_after_it_looked() -> None:

@@ -1,21 +1,27 @@
 """One epoch's writes, in the order that shows no reader a mixture, whichever two of them a kill falls between.
 
-1. Read the records; drop what is older. What is equal is applied again, which heals an interrupted epoch.
-2. Deleted, rejected, parked: the record first, so that nothing of the document counts; then its chunks go.
+1. Read the records and the purges of their partitions. What is older than its record is dropped. What is older than
+   its partition's purge is buried: of a document that exists, the re-emission brought a newer event before the purge.
+   What is equal is applied again, which heals an interrupted epoch.
+2. Deleted, rejected, parked: the record first, so that nothing of the document counts.
 3. Indexed: every chunk as a whole point; no record names the revision yet.
 4. The record. This is the commit.
-5. The document's chunks of other revisions go.
+5. Of each document whose record is in force, the chunks that it does not name go.
 6. Purges.
 
-Every write carries the condition that what is stored is not newer.
+A chunk is written or deleted on the condition that what is stored is not newer; a record, that what is stored is older.
+So of two outcomes of one version (another pipeline, a handler that failed once) the first stays, and whoever wrote the
+other touches none of its chunks.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
-from twin_contracts.base import DocumentId
+from twin_contracts.base import DocumentId, uuid_of
 from twin_contracts.events import Version
 from twin_contracts.queues import partition_of
-from twin_contracts.records import DocumentRecord, RecordStatus
+from twin_contracts.records import ChunkPayload, DocumentRecord, RecordStatus
 from twin_platform.features.engine import (
     CHUNKS,
     Alias,
@@ -35,32 +41,83 @@ from twin_platform.features.engine import (
 from twin_platform.features.port import ApplyDocument, ApplyPurge, ApplySlice, EmbeddedChunk, FeatureChange
 
 _PAGE = 500
+_PURGED = "purged"
+"""Status of the point that remembers a partition's purge; no record has it."""
+IS_RECORD: Where = (Other("status", _PURGED),)
+"""Holds for the records among the points of their collection."""
 
 
-def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partitions: int) -> None:
+class _State(NamedTuple):
+    """One outcome of one version of a document."""
+
+    version: Version
+    status: object
+    revision: object
+
+    @classmethod
+    def of(cls, told: DocumentRecord | ChunkPayload) -> Self:
+        status = told.status if isinstance(told, DocumentRecord) else RecordStatus.INDEXED
+        return cls(told.version, status.value, told.revision)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is stored of an epoch's documents, and of their partitions' purges, before it writes."""
+
+    states: Mapping[str, _State]
+    partitions: int
+
+    @classmethod
+    def read(cls, engine: PointEngine, ids: set[DocumentId], partitions: int) -> Self:
+        purges = {_purge_id(partition_of(document_id, partitions), partitions) for document_id in ids}
+        return cls(_states(engine, ids | purges), partitions)
+
+    def too_late_for(self, told: DocumentRecord | ChunkPayload) -> Version | None:
+        """Return the purge that this should have come before; None where it is not older than one."""
+        partition = partition_of(told.document_id, self.partitions)
+        purge = self.states.get(_purge_id(partition, self.partitions))
+        return purge.version if purge is not None and told.version < purge.version else None
+
+    def admit(self, told: DocumentRecord | ChunkPayload) -> bool:
+        """Return whether it is news, or what is stored already."""
+        stored, state = self.states.get(told.document_id), _State.of(told)
+        if stored is not None and state != stored and not stored.version < state.version:
+            return False
+        return self.too_late_for(told) is None
+
+
+def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partitions: int) -> Sequence[DocumentRecord]:
     """Apply the epoch. Repeating it whole, after a failure anywhere in it, ends in the same state.
+
+    Returns:
+        Those of the epoch's records that are in force now.
 
     Raises:
         FeaturesUnavailable: the engine could not; repeat the whole epoch.
     """
     documents = [change for change in changes if isinstance(change, ApplyDocument)]
     sliced = [chunk for change in changes if isinstance(change, ApplySlice) for chunk in change.chunks]
-    stored = _stored_versions(
-        engine, {d.record.document_id for d in documents} | {chunk.payload.document_id for chunk in sliced}
-    )
-    documents = [d for d in documents if not d.record.version < stored.get(d.record.document_id, d.record.version)]
-    sliced = [c for c in sliced if not c.payload.version < stored.get(c.payload.document_id, c.payload.version)]
-    indexed = [document for document in documents if document.record.status is RecordStatus.INDEXED]
-    withdrawn = [document.record for document in documents if document.record.status is not RecordStatus.INDEXED]
+    told = [document.record for document in documents] + [chunk.payload for chunk in sliced]
+    known = _Known.read(engine, {one.document_id for one in told}, partitions)
+    documents = [document for document in documents if known.admit(document.record)]
+    records = [document.record for document in documents]
 
-    _write_records(engine, withdrawn)
-    _delete_chunks(engine, [_chunks_of(record) for record in withdrawn])
-    _write_chunks(engine, sliced + [chunk for document in indexed for chunk in document.chunks])
-    _write_records(engine, [document.record for document in indexed])
-    _delete_chunks(engine, [_chunks_of_other_revisions(document.record) for document in indexed])
+    _bury_late(engine, known, told)
+    _write_records(engine, [record for record in records if record.status is not RecordStatus.INDEXED])
+    sliced = [chunk for chunk in sliced if known.admit(chunk.payload)]
+    _write_chunks(engine, sliced + [chunk for document in documents for chunk in document.chunks])
+    _write_records(engine, [record for record in records if record.status is RecordStatus.INDEXED])
+    in_force = _in_force(engine, records)
+    _delete_chunks(engine, [_not_named_by(record) for record in in_force])
     for change in changes:
         if isinstance(change, ApplyPurge):
             _purge(engine, change, partitions)
+    return in_force
+
+
+def is_record(point: Point) -> bool:
+    """Return whether a point that was asked for by its id is a record."""
+    return point.payload["status"] != _PURGED
 
 
 def scroll_pages(engine: PointEngine, alias: Alias, where: Where, select: Select, size: int) -> Iterator[list[Point]]:
@@ -73,9 +130,11 @@ def scroll_pages(engine: PointEngine, alias: Alias, where: Where, select: Select
             return
 
 
-def _stored_versions(engine: PointEngine, ids: Iterable[DocumentId]) -> Mapping[DocumentId, Version]:
-    points = engine.retrieve(Alias.DOCUMENTS, sorted(ids), Select(fields=("version",)))
-    return {point.id: _version(point) for point in points}
+def _states(engine: PointEngine, ids: Collection[str]) -> Mapping[str, _State]:
+    points = engine.retrieve(Alias.DOCUMENTS, sorted(ids), Select(fields=("version", "status", "revision")))
+    return {
+        point.id: _State(_version(point), point.payload["status"], point.payload.get("revision")) for point in points
+    }
 
 
 def _version(point: Point) -> Version:
@@ -87,7 +146,7 @@ def _write_records(engine: PointEngine, records: Sequence[DocumentRecord]) -> No
     for record in records:
         point = Point(record.document_id, record.model_dump(mode="json"))
         by_version.setdefault(record.version, []).append(point)
-    _write(engine, Alias.DOCUMENTS, _upserts(by_version))
+    _write(engine, Alias.DOCUMENTS, [Upsert(tuple(points), (Before(at),)) for at, points in by_version.items()])
 
 
 def _write_chunks(engine: PointEngine, chunks: Sequence[EmbeddedChunk]) -> None:
@@ -96,7 +155,7 @@ def _write_chunks(engine: PointEngine, chunks: Sequence[EmbeddedChunk]) -> None:
         for chunk in chunks:
             if alias_of(chunk.payload.metadata.type) is alias:
                 by_version.setdefault(chunk.payload.version, []).append(_chunk_point(chunk))
-        _write(engine, alias, _upserts(by_version))
+        _write(engine, alias, [Upsert(tuple(points), (UpTo(at),)) for at, points in by_version.items()])
 
 
 def _chunk_point(chunk: EmbeddedChunk) -> Point:
@@ -104,16 +163,16 @@ def _chunk_point(chunk: EmbeddedChunk) -> Point:
     return Point(chunk.id, chunk.payload.model_dump(mode="json"), chunk.vector, keywords)
 
 
-def _upserts(by_version: Mapping[Version, list[Point]]) -> list[Operation]:
-    return [Upsert(tuple(points), (UpTo(version),)) for version, points in by_version.items()]
+def _in_force(engine: PointEngine, records: Sequence[DocumentRecord]) -> list[DocumentRecord]:
+    """Return those that are stored: where another writer was first, the chunks are its to clean up."""
+    stored = _states(engine, [record.document_id for record in records])
+    return [record for record in records if stored.get(record.document_id) == _State.of(record)]
 
 
-def _chunks_of(record: DocumentRecord) -> Where:
-    return Among("document_id", (record.document_id,)), UpTo(record.version)
-
-
-def _chunks_of_other_revisions(record: DocumentRecord) -> Where:
-    return *_chunks_of(record), Other("revision", record.revision or "")
+def _not_named_by(record: DocumentRecord) -> Where:
+    """Hold for the document's chunks of other revisions, or for all of them where it is not indexed."""
+    older = (Among("document_id", (record.document_id,)), UpTo(record.version))
+    return (*older, Other("revision", record.revision or "")) if record.status is RecordStatus.INDEXED else older
 
 
 def _delete_chunks(engine: PointEngine, conditions: Sequence[Where]) -> None:
@@ -126,20 +185,46 @@ def _write(engine: PointEngine, alias: Alias, operations: Sequence[Operation]) -
         engine.write(alias, operations)
 
 
-def _purge(engine: PointEngine, purge: ApplyPurge, partitions: int) -> None:
-    """Replace records strictly older than `before` by tombstones of that version.
+def _bury_late(engine: PointEngine, known: _Known, told: Sequence[DocumentRecord | ChunkPayload]) -> None:
+    """Leave tombstones where something older than its partition's purge arrived, as if it had come before it."""
+    late: dict[Version, set[DocumentId]] = {}
+    for one in told:
+        before = known.too_late_for(one)
+        if before is not None:
+            late.setdefault(before, set()).add(one.document_id)
+    for before, ids in late.items():
+        _bury(engine, sorted(ids), before)
 
-    A tombstone of exactly that version may be what an interrupted purge left: its chunks are deleted (again).
-    """
+
+def _bury(engine: PointEngine, ids: Sequence[DocumentId], before: Version) -> None:
+    """Replace the records strictly older than `before` by tombstones of that version, then delete such chunks."""
+    tombstones = (DocumentRecord.tombstone(document_id, before) for document_id in ids)
+    points = tuple(Point(record.document_id, record.model_dump(mode="json")) for record in tombstones)
+    engine.write(Alias.DOCUMENTS, [Upsert(points, (Before(before),))])
+    _delete_chunks(engine, [(Among("document_id", tuple(ids)), Before(before))])
+
+
+def _purge(engine: PointEngine, purge: ApplyPurge, partitions: int) -> None:
+    """Bury the partition's records that are older; remember it for documents that have no record yet."""
+    remembered = Point(
+        _purge_id(purge.partition, partitions), {"status": _PURGED, "version": purge.before.model_dump(mode="json")}
+    )
+    engine.write(Alias.DOCUMENTS, [Upsert((remembered,), (Before(purge.before),))])
     select = Select(fields=("version", "status"))
-    for page in scroll_pages(engine, Alias.DOCUMENTS, (UpTo(purge.before),), select, _PAGE):
+    for page in scroll_pages(engine, Alias.DOCUMENTS, (UpTo(purge.before), *IS_RECORD), select, _PAGE):
         mine = [point for point in page if partition_of(point.id, partitions) == purge.partition]
-        deleted = {point.id for point in mine if point.payload["status"] == RecordStatus.DELETED}
-        begun = [point.id for point in mine if point.id in deleted and _version(point) == purge.before]
-        unseen = [point.id for point in mine if point.id not in deleted and _version(point) < purge.before]
+        unseen = [point.id for point in mine if _is_to_bury(point, purge.before)]
         if unseen:
-            tombstones = (DocumentRecord.tombstone(document_id, purge.before) for document_id in unseen)
-            points = tuple(Point(record.document_id, record.model_dump(mode="json")) for record in tombstones)
-            engine.write(Alias.DOCUMENTS, [Upsert(points, (Before(purge.before),))])
-        if unseen or begun:
-            _delete_chunks(engine, [(Among("document_id", (*begun, *unseen)), Before(purge.before))])
+            _bury(engine, unseen, purge.before)
+
+
+def _is_to_bury(record: Point, before: Version) -> bool:
+    """Return whether it is older, or a tombstone of this version: an interrupted purge may have left its chunks."""
+    if record.payload["status"] == RecordStatus.DELETED:
+        return _version(record) == before
+    return _version(record) < before
+
+
+def _purge_id(partition: int, partitions: int) -> str:
+    """Return the id of the point that remembers this partition's newest purge; another division has others."""
+    return uuid_of("purge", str(partitions), str(partition))

@@ -48,7 +48,10 @@ class ApplySlice:
 
 @dataclass(frozen=True, slots=True)
 class ApplyPurge:
-    """Records of this partition strictly older than `before` become tombstones of version `before`."""
+    """Records of this partition strictly older than `before` become tombstones of version `before`.
+
+    So does what arrives later and is older: of what exists the re-emission brought a newer event before its purge.
+    """
 
     partition: int
     before: Version
@@ -111,7 +114,8 @@ class FeatureStore(Protocol):
     def apply(self, changes: Sequence[FeatureChange]) -> None:
         """Apply one epoch: documents of one call differ; purges come last. Durable after `flush`.
 
-        A change older than what is stored is dropped. A kill between any two writes shows no reader a mixture.
+        A change older than what is stored is dropped, and one of the same version that says something else: the first
+        outcome of a version stays. A kill between any two writes shows no reader a mixture.
 
         Raises:
             FeaturesUnavailable: transient; repeat the whole epoch.

@@ -28,20 +28,34 @@ from twin_platform.features.engine import (
     Where,
     alias_of,
 )
-from twin_platform.features.epoch import apply_epoch, scroll_pages
+from twin_platform.features.epoch import IS_RECORD, apply_epoch, is_record, scroll_pages
 from twin_platform.features.news import Listener, News
-from twin_platform.features.port import ApplyDocument, FeatureChange, FeatureHit, FeatureQuery, StoredChunk, Vector
+from twin_platform.features.port import (
+    ApplyDocument,
+    ChunkMark,
+    FeatureChange,
+    FeatureHit,
+    FeatureQuery,
+    StoredChunk,
+    Vector,
+)
 
 _PAGE = 256
 _WIDER = 4
 """How many times the hits a search asks for when it found some that do not count."""
 _CANDIDATES_PER_HIT = 4
 _FEWEST_CANDIDATES = 50
+_MARK = ("document_id", "version", "revision")
 _WITHOUT_TEXT = tuple(field for field in DocumentRecord.model_fields if field != "text")
 
 
 class PointFeatureStore:
-    """FeatureStore over a `PointEngine`. One thread applies, any number read."""
+    """FeatureStore over a `PointEngine`. One thread applies, any number read, one more may do housekeeping.
+
+    Housekeeping deletes by one engine call each, on conditions that what is stored is still what was seen: a chunk
+    that the flow writes is newer than the one that was seen, a record that it writes is no old tombstone. Whatever
+    lies between two calls of an epoch, the delete finds the old point or passes by the new one.
+    """
 
     def __init__(self, engine: PointEngine, partitions: int = DEFAULT_PARTITIONS) -> None:
         self._engine = engine
@@ -53,8 +67,8 @@ class PointFeatureStore:
         records = [change.record for change in changes if isinstance(change, ApplyDocument)]
         gone = [record.document_id for record in records if record.status is RecordStatus.DELETED]
         before = self.records(gone, with_text=False) if gone and self._news.wanted else {}
-        apply_epoch(self._engine, changes, self._partitions)
-        self._news.tell(DocumentNews.of(record, before.get(record.document_id)) for record in records)
+        in_force = apply_epoch(self._engine, changes, self._partitions)
+        self._news.tell(DocumentNews.of(record, before.get(record.document_id)) for record in in_force)
 
     def listen(self) -> AbstractContextManager[Listener]:
         """Return a context in which a listener hears what this store applies."""
@@ -81,7 +95,7 @@ class PointFeatureStore:
         """Return the records that exist among `ids`."""
         select = Select() if with_text else Select(fields=_WITHOUT_TEXT)
         points = self._engine.retrieve(Alias.DOCUMENTS, ids, select)
-        return {point.id: DocumentRecord.model_validate(point.payload) for point in points}
+        return {point.id: DocumentRecord.model_validate(point.payload) for point in points if is_record(point)}
 
     def find_records(
         self,
@@ -91,7 +105,7 @@ class PointFeatureStore:
         with_text: bool = True,
     ) -> Iterator[DocumentRecord]:
         """Iterate over records in id order, page by page."""
-        where = _equal({"status": status, "metadata.author": author})
+        where = (*_equal({"status": status, "metadata.author": author}), *IS_RECORD)
         select = Select() if with_text else Select(fields=_WITHOUT_TEXT)
         for page in scroll_pages(self._engine, Alias.DOCUMENTS, where, select, _PAGE):
             for point in page:
@@ -105,6 +119,17 @@ class PointFeatureStore:
         """Iterate over stored chunk points, page by page."""
         for point in self._chunk_points(_equal({"document_id": document_id}), Select()):
             yield StoredChunk(point.id, ChunkPayload.model_validate(point.payload))
+
+    def chunk_marks(self, documents: Sequence[DocumentId] | None = None) -> Iterator[ChunkMark]:
+        """Iterate over stored chunk points, of these documents or all, page by page."""
+        where: Where = () if documents is None else (Among("document_id", tuple(documents)),)
+        for point in self._chunk_points(where, Select(fields=_MARK)):
+            yield ChunkMark(
+                point.id,
+                str(point.payload["document_id"]),
+                Version.model_validate(point.payload["version"]),
+                str(point.payload["revision"]),
+            )
 
     def count_chunks(self, authors: frozenset[AuthorId] | None = None) -> int:
         """Return how many chunk points are stored, by one of these authors where some are given."""
@@ -124,9 +149,9 @@ class PointFeatureStore:
 
     def is_empty(self) -> bool:
         """Return whether there is no record, or records say `indexed` and there is no chunk at all."""
-        if self._has_none(Alias.DOCUMENTS):
+        if self._has_none(Alias.DOCUMENTS, IS_RECORD):
             return True
-        return all(self._has_none(alias) for alias in CHUNKS) and self.count_records(RecordStatus.INDEXED) > 0
+        return all(self._has_none(alias, ()) for alias in CHUNKS) and self.count_records(RecordStatus.INDEXED) > 0
 
     def flush(self) -> None:
         """Make everything applied so far durable."""
@@ -184,8 +209,8 @@ class PointFeatureStore:
             for page in scroll_pages(self._engine, alias, where, select, _PAGE):
                 yield from page
 
-    def _has_none(self, alias: Alias) -> bool:
-        page, _ = self._engine.scroll(alias, (), Select(fields=()), None, 1)
+    def _has_none(self, alias: Alias, where: Where) -> bool:
+        page, _ = self._engine.scroll(alias, where, Select(fields=()), None, 1)
         return not page
 
 
