@@ -1,7 +1,10 @@
 """The REST API over stores in memory; a test plays the flow by calling `index`."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import fields, replace
+from typing import cast
 
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from fakes.clock import SettableClock
@@ -28,9 +31,50 @@ from twin_rag_api.bootstrap import Parts, build_api
 from twin_rag_api.ports import LanguageModel
 
 KEY = "the-key"
+HEADERS = {"Authorization": f"Bearer {KEY}"}
 OWNER = AuthorRef(id="olga-owner", name="Olga Owner")
 PIPELINE = text_hash_of("pipeline")
 READY = ComponentStatus(name="cdc", state="ready")
+
+
+class Standing:
+    """Stands for a part of the API that each test brings anew."""
+
+    def __init__(self, present: object) -> None:
+        self.present = present
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.present, name)
+
+    def __call__(self) -> object:
+        return cast("Callable[[], object]", self.present)()
+
+
+class SharedApp:
+    """One API for all tests of this process: making its routes takes longer than most tests. It has no model."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._standing = {
+            field.name: Standing(getattr(parts, field.name)) for field in fields(Parts) if field.name != "model"
+        }
+        self._app = build_api(replace(parts, **self._standing), KEY)  # type: ignore[arg-type]
+
+    def of(self, parts: Parts) -> FastAPI:
+        """Return it, made of these parts from now on."""
+        for name, standing in self._standing.items():
+            standing.present = getattr(parts, name)
+        self._app.state.stopping = False
+        return self._app
+
+
+_shared: list[SharedApp] = []
+
+
+def app_of(parts: Parts) -> FastAPI:
+    """Return the shared API, made of these parts from now on."""
+    if not _shared:
+        _shared.append(SharedApp(parts))
+    return _shared[0].of(parts)
 
 
 class Api:
@@ -56,12 +100,12 @@ class Api:
             captured=lambda: True,
             seconds_to_searchable=lambda: 0.25,
         )
-        self.client = self.client_of(self.parts)
+        self.client = TestClient(app_of(self.parts), headers=HEADERS)
         self._versions = 0
 
     def client_of(self, parts: Parts) -> TestClient:
         """Return a client of another API, made of these parts."""
-        return TestClient(build_api(parts, KEY), headers={"Authorization": f"Bearer {KEY}"})
+        return TestClient(build_api(parts, KEY), headers=HEADERS)
 
     def use(self, model: LanguageModel) -> None:
         """Let `client` ask this language model from now on."""
