@@ -13,6 +13,8 @@ from twin_contracts.base import AuthorId, Contract, Digest, DocumentId, Instant,
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 """Largest serialised raw document; above it a store refuses, so that one event always fits its transport."""
 
+_DOCUMENT_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 _NOT_CONTENT: dict[str, set[str] | bool] = {"source": {"fetched_at", "etag"}, "committed_at": True}
 """Fields that reach no snapshot: a change in them alone is no change."""
 
@@ -133,3 +135,11 @@ def document_id_of(key: str) -> DocumentId:
 def document_id_of_client(client_id: str) -> DocumentId:
     """Return the id behind a client's own identifier, as used in `/v1/documents/{id}`."""
     return uuid_of("client", client_id)
+
+
+def told_id(stored_id: str) -> DocumentId:
+    """Return the id under which events and records tell what a store holds under this one.
+
+    It is itself, or derived from it where some other program wrote under something that is no document id.
+    """
+    return stored_id if _DOCUMENT_ID.fullmatch(stored_id) else uuid_of("foreign", stored_id)

@@ -2,25 +2,14 @@
 
 from collections.abc import Iterable
 
-from pydantic import TypeAdapter, ValidationError
-
 from twin_cdc.window import Message
-from twin_contracts.base import DocumentId, uuid_of
+from twin_contracts.base import DocumentId
+from twin_contracts.documents import told_id
 from twin_contracts.events import CLAIM_CHECK_BYTES, Cause, DocumentChanged, DocumentDeleted, DocumentInvalid, Version
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_platform.documents.port import Change, DeletedDocument, InvalidDocument, Snapshot, StoredDocument
 
-_DOCUMENT_ID: TypeAdapter[str] = TypeAdapter(DocumentId)
 _REASON_LENGTH = 2000
-
-
-def is_document_id(stored_id: str) -> bool:
-    """Return whether an id that the store holds is one; some other program may have written anything."""
-    try:
-        _DOCUMENT_ID.validate_python(stored_id)
-    except ValidationError:
-        return False
-    return True
 
 
 def event_of(change: Change, cause: Cause) -> DocumentChanged | DocumentDeleted | DocumentInvalid:
@@ -28,9 +17,9 @@ def event_of(change: Change, cause: Cause) -> DocumentChanged | DocumentDeleted 
 
     What is stored under something that is no document id is told under an id derived from it.
     """
-    document_id, told = change.document_id, ""
-    if not is_document_id(document_id):
-        document_id, told = uuid_of("foreign", document_id), f"stored under {document_id!r}, which is no document id; "
+    document_id, told = told_id(change.document_id), ""
+    if document_id != change.document_id:
+        told = f"stored under {change.document_id!r}, which is no document id; "
     identity = {"document_id": document_id, "version": change.version, "cause": cause}
     match change:
         case StoredDocument():

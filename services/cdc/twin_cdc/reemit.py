@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
-from twin_cdc.capture import is_document_id, messages_of_snapshot
+from twin_cdc.capture import messages_of_snapshot
 from twin_cdc.window import Window
 from twin_contracts.base import DocumentId
+from twin_contracts.documents import told_id
 from twin_contracts.events import Cause, Purge, Version
 from twin_contracts.queues import Lane, Queue
 from twin_contracts.reemission import Reemission, ReemissionProgress
@@ -111,7 +112,7 @@ class Reemitter:
             ids = [row.document_id for row in snapshot.rows]
             run.after = max(ids)
             messages = messages_of_snapshot(snapshot, run.lead.cause, self.log.partitions)
-            self.window.publish(messages, mark=max(filter(is_document_id, ids), default=None))
+            self.window.publish(messages, mark=max((one for one in ids if told_id(one) == one), default=None))
         return True
 
     def _start(self, run: _Everything, first: Version) -> ReemissionProgress:
