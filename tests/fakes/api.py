@@ -78,7 +78,10 @@ def app_of(parts: Parts) -> FastAPI:
 
 
 class Api:
-    """`client` sends the key; `documents` and `features` are what the API reads and writes."""
+    """`client` sends the key; `documents` and `features` are what the API reads and writes.
+
+    One at a time: the next one takes the shared app over.
+    """
 
     def __init__(self) -> None:
         self.clock = SettableClock()

@@ -203,10 +203,11 @@ class TestForeignText:
         assert (status, said.replace("ada", "nobody")) == chat(bea, "twin:nobody")
 
     def test_the_counts_are_those_of_a_system_without_it(self, bea: TestClient) -> None:
+        hers = bea.get("/v1/status").json()["counts"]
         alone = Api()
         alone.index(document("beas-note", "Bea keeps bees.", "Bea"))
 
-        assert bea.get("/v1/status").json()["counts"] == alone.client.get("/v1/status").json()["counts"]
+        assert hers == alone.client.get("/v1/status").json()["counts"]
 
 
 class TestForeignAuthors:

@@ -69,7 +69,7 @@ def test_the_status_counts_both_sides(api: Api) -> None:
 
     assert status["counts"] == {"stored": 2, "indexed": 1, "rejected": 1, "parked": 0, "deleted": 0, "chunks": 2}
     assert (status["ready"], status["captured"], status["waiting"], status["reemissions"]) == (True, True, 0, 1)
-    assert (status["embedding"], status["seconds_to_searchable"]) == ("hash-384", 0.25)
+    assert (status["embedding"], status["seconds_to_searchable"]) == ("hashing-384", 0.25)
 
 
 def test_metrics_count_requests_by_route_and_answers_by_outcome(api: Api) -> None:
