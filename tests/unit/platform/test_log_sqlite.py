@@ -84,6 +84,25 @@ def test_a_confirmed_event_is_seen_at_once(log: SqliteEventLog) -> None:
         assert consumer.peek_cost(LIVE_0) is not None
 
 
+def test_a_queue_that_was_read_to_its_end_is_not_queried_again_before_a_commit(log: SqliteEventLog) -> None:
+    publish_all(log, LIVE_0, deletion(1))
+    with closing(log.consume([LIVE_0])) as consumer:
+        take(consumer, LIVE_0, 1)
+        statements: list[str] = []
+        consumer._connection.set_trace_callback(statements.append)
+        seen = consumer.peek_cost(LIVE_0)
+
+    assert (seen, statements) == (None, ["PRAGMA data_version"])
+
+
+def test_a_queue_longer_than_what_is_read_ahead_is_handed_out_to_its_end(log: SqliteEventLog) -> None:
+    publish_all(log, LIVE_0, *(deletion(number) for number in range(600)))
+    with closing(log.consume([LIVE_0])) as consumer:
+        taken = take(consumer, LIVE_0, 600)
+
+    assert numbers(taken) == list(range(600))
+
+
 @pytest.mark.parametrize("headers", ["no JSON", "", '{"document_id": "not an id"}', b"\xff\xfe"])
 @pytest.mark.parametrize("body", ["text", b"bytes"])
 def test_what_another_program_put_there_is_handed_out_without_headers(

@@ -35,8 +35,9 @@ class Cursor:
 class SqliteConsumer:
     """Reads a little ahead of the flow: one indexed query where less is ready than is asked for.
 
-    Such a query takes microseconds where nothing new is there, so polling needs no signal from the writer and sees an
-    event at once when it is confirmed. For one thread.
+    A queue that was read to its end is not queried again before SQLite's own counter tells of a commit; asking for that
+    takes a microsecond, so polling needs no signal from the writer and sees an event at once when it is confirmed. For
+    one thread.
     """
 
     def __init__(
@@ -56,6 +57,8 @@ class SqliteConsumer:
             cursor.generation = generation
         self._ahead = {queue: deque[Delivery]() for queue in cursors}
         self._last = {queue: cursor.acknowledged for queue, cursor in cursors.items()}
+        self._dry: dict[Queue, int] = {}
+        """Queues that were read to their end, and the counter's state before that."""
 
     def peek_cost(self, queue: Queue) -> int | None:
         """Return the next event's cost; None also where another consumer has taken the queue over."""
@@ -96,12 +99,22 @@ class SqliteConsumer:
         return ahead
 
     def _read_on(self, queue: Queue, ahead: deque[Delivery]) -> None:
+        commits = self._commits()
+        if self._dry.get(queue) == commits:
+            return
         room = _AHEAD_BYTES - sum(len(delivery.body) for delivery in ahead)
-        parameters = (queue.name, self._last[queue], _AHEAD_EVENTS[queue.lane] - len(ahead))
-        with closing(self._connection.execute(_NEXT, parameters)) as rows:
+        wanted = _AHEAD_EVENTS[queue.lane] - len(ahead)
+        with closing(self._connection.execute(_NEXT, (queue.name, self._last[queue], wanted))) as rows:
             while room > 0 and (row := rows.fetchone()) is not None:
                 seq, headers, body = row
                 position = Position(self._generation, seq)
                 ahead.append(Delivery(queue, position, headers_from(headers), body))
                 self._last[queue] = seq
                 room -= len(body)
+        if room > 0 and len(ahead) < _AHEAD_EVENTS[queue.lane]:
+            self._dry[queue] = commits
+
+    def _commits(self) -> int:
+        """Return a number that changes with every commit of another connection."""
+        counter: int = self._connection.execute("PRAGMA data_version").fetchone()[0]
+        return counter
