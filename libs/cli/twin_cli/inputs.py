@@ -12,7 +12,7 @@ from twin_cli.errors import InputUnreadable
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import MAX_DOCUMENT_BYTES, DocumentType, TextFormat, document_id_of
 from twin_contracts.http import DocumentInput
-from twin_crawler.titles import title_of
+from twin_platform.titles import title_of
 
 FORMATS = {
     ".md": TextFormat.MARKDOWN,

@@ -11,6 +11,9 @@ _TOKEN: Final = re.compile(
     r"|(?P<space>(?<![ \t])[ \t]*)\[(?P<numbers>\s*\d{1,3}(?:\s*,\s*\d{1,3})*\s*)\](?!\()"
 )
 _UNFINISHED: Final = re.compile(r"(?:`+|\n\s*|(?<![ \t])[ \t]*\[[\d,\s]{0,40}\]?|(?<![ \t])[ \t]+)\Z")
+_LONGEST_HELD: Final = 1000
+"""Code points at a piece's end that may wait for the next one: a longer run of ticks or blanks begins no mark."""
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
 _FENCE: Final = 3
 
 
@@ -33,7 +36,7 @@ class MarkReader:
     def feed(self, piece: str) -> str:
         """Return the next of the text, without what the next piece may turn into a mark."""
         self._held += piece
-        unfinished = _UNFINISHED.search(self._held)
+        unfinished = _UNFINISHED.search(self._held, max(0, len(self._held) - _LONGEST_HELD))
         end = unfinished.start() if unfinished else len(self._held)
         ready, self._held = self._held[:end], self._held[end:]
         return self._read(ready)
@@ -82,7 +85,7 @@ def marks_in_json(text: str, count: int) -> Sequence[tuple[int, int]]:
     """Return the marks in a JSON text's strings: what stands outside of them are numbers in lists."""
     return [
         (int(mark[1]), mark.start())
-        for string in re.finditer(r'"(?:[^"\\]|\\.)*"', text)
+        for string in _STRING.finditer(text)
         for mark in MARK.finditer(text, *string.span())
         if 1 <= int(mark[1]) <= count
     ]

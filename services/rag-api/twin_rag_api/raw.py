@@ -16,12 +16,12 @@ from twin_contracts.documents import (
     document_id_of_client,
 )
 from twin_contracts.http import DocumentInput
+from twin_platform.titles import title_of
 from twin_rag_api.errors import InvalidRequest, TitleMissing
 
 _DOCUMENT_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MARKDOWN_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]+(.+?)[ \t#]*$", re.MULTILINE)
-_HTML_HEADING = re.compile(r"<(h1|title)\b[^>]*>(.+?)</\1\s*>", re.IGNORECASE | re.DOTALL)
-_TAG = re.compile(r"<[^>]*>")
+_HEADING = re.compile(r"^ {0,3}#{1,6}[ \t]++(.{1,1000})", re.MULTILINE)
+_TAG = re.compile(r"<[^<>]*>")
 _MAX_TITLE = 200
 """Of a title that was taken from the text, in code points; a given one is kept whole."""
 
@@ -58,13 +58,13 @@ def raw_document(document_id: DocumentId, given: DocumentInput, owner: AuthorRef
 
 
 def _title_in(text: str, text_format: TextFormat) -> str:
-    """Return the first heading, or the first line where there is none."""
-    if text_format is TextFormat.HTML:
-        heading = _HTML_HEADING.search(text)
-        text = html.unescape(_TAG.sub(" ", heading[2] if heading else text))
-    elif heading := _MARKDOWN_HEADING.search(text):
-        text = heading[1]
-    title = " ".join(next((line for line in text.splitlines() if line.strip()), "").split())
-    if not title:
+    """Return what the text calls itself, else its first heading, else its first line."""
+    title = title_of(text, text_format) or ""
+    if not title and text_format is TextFormat.HTML:
+        text = html.unescape(_TAG.sub(" ", text))
+    elif not title and (heading := _HEADING.search(text)):
+        title = heading[1].strip(" \t#")
+    title = title or next((line for line in text.splitlines() if line.strip()), "")
+    if not (title := " ".join(title.split())):
         raise TitleMissing
     return title[:_MAX_TITLE]

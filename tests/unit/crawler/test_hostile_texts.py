@@ -7,7 +7,7 @@ import pytest
 from twin_contracts.documents import TextFormat
 from twin_crawler.crawlers.page import read_page
 from twin_crawler.ports import Authorship, Fetched
-from twin_crawler.titles import title_of
+from twin_platform.titles import title_of
 from unit.crawler.test_feed import OWNER, read, rss
 from unit.crawler.test_page import html
 

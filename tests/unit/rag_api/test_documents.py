@@ -4,7 +4,15 @@ import pytest
 
 from fakes.api import OWNER, Api
 from twin_contracts.base import DocumentId
-from twin_contracts.documents import Raw, RawArticle, RawCode, RawPost, document_id_of, document_id_of_client
+from twin_contracts.documents import (
+    Raw,
+    RawArticle,
+    RawCode,
+    RawPost,
+    TextFormat,
+    document_id_of,
+    document_id_of_client,
+)
 from twin_contracts.http import DocumentInput
 from twin_rag_api.raw import raw_document
 
@@ -57,6 +65,7 @@ def test_a_changed_document_is_pending_until_its_own_revision_is_indexed(api: Ap
         ({"text": "\n  First line\nSecond"}, "First line"),
         ({"text": "<p>a</p><h1 class='b'>Cats &amp; <i>dogs</i></h1>", "format": "html"}, "Cats & dogs"),
         ({"text": "<p>Only this.</p>", "format": "html"}, "Only this."),
+        ({"text": "---\ntitle: 'In front'\n---\nText."}, "In front"),
     ],
 )
 def test_an_article_without_a_title_takes_it_from_its_text(api: Api, body: dict[str, str], title: str) -> None:
@@ -259,3 +268,15 @@ def test_waiting_does_not_read_the_document_again_and_again(api: Api, monkeypatc
     api.client.get("/v1/documents/a?wait=indexed&timeout=0.5")
 
     assert len(read) <= 2
+
+
+@pytest.mark.parametrize("unit", ["# ", "#  ", "<h1>", "<title ", "<", "&lt;", "\n", "🙂"])
+@pytest.mark.parametrize("text_format", list(TextFormat))
+@pytest.mark.timeout(5)
+def test_no_text_keeps_the_others_waiting_for_its_title(text_format: TextFormat, unit: str) -> None:
+    given = DocumentInput(text=unit * (300_000 // len(unit)) + "x!", format=text_format)
+
+    document = raw_document(document_id_of_client("a"), given, OWNER)
+
+    assert isinstance(document, RawArticle)
+    assert 0 < len(document.title) <= 200

@@ -72,3 +72,16 @@ def test_in_json_marks_stand_in_strings() -> None:
 )
 def test_sentences_without_a_mark_are_told(text: str, found: list[str]) -> None:
     assert [text[span.start_index : span.end_index] for span in unsourced(text)] == found
+
+
+@pytest.mark.parametrize("unit", ["`", "\n", "\n ", " \n", "[1, ", "[", " "])
+@pytest.mark.timeout(5)
+def test_no_text_takes_more_than_linear_time(unit: str) -> None:
+    text = unit * (60_000 // len(unit)) + "x!"
+
+    assert without_marks(text) == text
+
+
+@pytest.mark.timeout(5)
+def test_a_string_without_end_is_read_once() -> None:
+    assert marks_in_json('{"a": "[1]", "b": "' + '\\"' * 100_000 + "[2]", 2) == [(1, 7), (2, 200_019)]

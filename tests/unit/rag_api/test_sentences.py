@@ -47,3 +47,15 @@ def test_every_sentence_stands_in_the_text_in_order_and_short_enough(text: str) 
 
     assert all(text[one.start : one.end] == one.text and 0 < len(one.text) <= MAX_SENTENCE for one in found)
     assert all(one.end <= other.start for one, other in pairwise(found))
+
+
+@pytest.mark.parametrize("end", ["", "x!", "\nX."])
+@pytest.mark.parametrize(
+    "unit",
+    [" ", "\t", "\r", "\u2028", "`", "~~~", "!", "...", "# ", "# #\n", "! ", "1. ", "1. \n", "- a\n", '"', "\n ", "A"],
+)
+@pytest.mark.timeout(5)
+def test_no_text_takes_more_than_linear_time(unit: str, end: str) -> None:
+    text = unit * (50_000 // len(unit)) + end
+
+    assert all(0 < len(one.text) <= MAX_SENTENCE for one in sentences_of(text))

@@ -13,7 +13,7 @@ from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawCode, Source
 from twin_crawler.crawlers.git_command import Entry, Git
 from twin_crawler.crawlers.source_files import LeftOut, by_content, by_name, is_markdown, is_vendored, language_of
 from twin_crawler.errors import FetchFailed, FetchRefused, Reason
-from twin_crawler.titles import title_of
+from twin_platform.titles import title_of
 
 MAX_FILES = 20_000
 MAX_TEXT_BYTES = 256 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""What a file calls itself."""
+"""What a text calls itself; found in time linear in the text, whatever stands in it."""
 
 import html
 import re
@@ -13,7 +13,8 @@ _FRONT_TITLE = re.compile(rf"^title:(.{{1,{_MAX_LINE}}})", re.MULTILINE)
 _HEADING = re.compile(rf"\A {{0,3}}#{{1,6}}[ \t](.{{1,{_MAX_LINE}}})")
 _QUOTED = re.compile(r"(['\"])(.+)\1")
 _CLOSING_MARKS = re.compile(r"[ \t]#+\Z")
-_HTML_TITLE = re.compile(r"<(title|h1)\b[^>]*>(.+?)</\1\s*>", re.IGNORECASE | re.DOTALL)
+_HTML_OPEN = {tag: re.compile(rf"<{tag}\b[^<>]*>", re.IGNORECASE) for tag in ("title", "h1")}
+_HTML_CLOSE = {tag: re.compile(rf"</{tag}\s*>", re.IGNORECASE) for tag in ("title", "h1")}
 _TAG = re.compile(r"<[^<>]*>")
 
 
@@ -21,13 +22,21 @@ def title_of(text: str, text_format: TextFormat) -> str | None:
     """Return a text's title: HTML's `title` or `h1`, Markdown's front matter or the heading it opens with."""
     text = text.replace("\r\n", "\n")
     if text_format is TextFormat.HTML:
-        found = _HTML_TITLE.search(text)
-        title = html.unescape(_TAG.sub(" ", found[2])) if found else ""
+        title = html.unescape(_TAG.sub(" ", _html_title(text)))
     elif text_format is TextFormat.MARKDOWN:
         title = _markdown_title(text)
     else:
         title = ""
     return " ".join(title.split())[:MAX_TITLE] or None
+
+
+def _html_title(text: str) -> str:
+    """Return what the first `title` or `h1` holds, whichever comes first and is closed."""
+    opened = [(opening, tag) for tag, mark in _HTML_OPEN.items() if (opening := mark.search(text))]
+    for opening, tag in sorted(opened, key=lambda one: one[0].start()):
+        if closing := _HTML_CLOSE[tag].search(text, opening.end() + 1):
+            return text[opening.end() : closing.start()]
+    return ""
 
 
 def _markdown_title(text: str) -> str:
