@@ -152,6 +152,9 @@ class InMemoryDocumentStore:
                 self.contents.forgotten = max(self.contents.forgotten, rows.pop(key).version)
             return len(old)
 
+    def compact(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Hold nothing that could be released."""
 

@@ -107,6 +107,9 @@ class InMemoryEventLog:
         with self._lock:
             return sum(len(queue.stored) for queue in self._queues.values())
 
+    def compact(self) -> bool:
+        return False
+
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:
         with self._lock:

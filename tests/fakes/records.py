@@ -47,6 +47,9 @@ class InMemoryRecordStore:
             keys = sorted(key for name, key in self.bodies if name == collection.name and key > (after or ""))
         return [stored for key in keys[:limit] if (stored := self.get(collection, key)) is not None]
 
+    def compact(self) -> bool:
+        return False
+
     def close(self) -> None:
         """Hold nothing that could be released."""
 

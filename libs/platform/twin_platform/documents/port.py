@@ -153,6 +153,9 @@ class DocumentStore(Protocol):
     def forget_deletions(self, before: datetime) -> int:
         """Drop what is kept of deletions committed before this moment; return how many. Housekeeping."""
 
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; False where nothing is left to give. Housekeeping."""
+
     def close(self) -> None:
         """Release the store. Idempotent."""
 

@@ -27,7 +27,7 @@ from twin_platform.documents.sqlite_file import (
     put,
     put_deletion,
 )
-from twin_platform.sqlite import moment, transaction, translated
+from twin_platform.sqlite import compact, moment, transaction, translated
 from twin_platform.telemetry.clock import Clock
 
 _AUTHORS = """
@@ -180,6 +180,11 @@ class SqliteDocumentStore:
             )
             deleted = connection.execute("DELETE FROM documents WHERE " + condition, (moment_text(before),))  # noqa: S608
             return deleted.rowcount
+
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; see the port."""
+        with self._lock, translated(self._path, StoreUnavailable):
+            return compact(self._connection)
 
     def close(self) -> None:
         """Release the store. Idempotent."""

@@ -92,6 +92,9 @@ class EventLog(Protocol):
     def waiting(self) -> int:
         """Return how many events wait or are unacknowledged, over all queues."""
 
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; False where nothing is left to give. Housekeeping."""
+
     def exclusive(self, name: str) -> AbstractContextManager[None]:
         """Hold a right that one process at a time has; it ends with the process, however that dies.
 

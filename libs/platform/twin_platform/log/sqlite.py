@@ -15,7 +15,7 @@ from twin_platform.log.errors import LogUnavailable, PartitionsFixed, QueueMissi
 from twin_platform.log.port import Confirmation, Event
 from twin_platform.log.sqlite_consumer import Cursor, SqliteConsumer
 from twin_platform.log.sqlite_writer import GroupCommit
-from twin_platform.sqlite import connect, transaction, translated
+from twin_platform.sqlite import compact, connect, transaction, translated
 
 REFILL_LIMIT_BYTES = 64 * 1024 * 1024
 
@@ -92,6 +92,11 @@ class SqliteEventLog:
         with self._lock, translated(self._path, LogUnavailable):
             events: int = self._connection.execute("SELECT count(*) FROM events").fetchone()[0]
         return events
+
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; see the port."""
+        with self._lock, translated(self._path, LogUnavailable):
+            return compact(self._connection)
 
     @contextmanager
     def exclusive(self, name: str) -> Iterator[None]:

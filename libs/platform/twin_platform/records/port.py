@@ -61,6 +61,9 @@ class RecordStore(Protocol):
     def find(self, collection: Collection[R], after: str | None = None, limit: int = 1000) -> list[Stored[R]]:
         """Return records in key order after `after`."""
 
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; False where nothing is left to give. Housekeeping."""
+
     def close(self) -> None:
         """Release the store. Idempotent."""
 

@@ -1,5 +1,7 @@
 """Where requests for re-emission are kept: anyone asks by putting one, the active cdc runs them."""
 
+from datetime import timedelta
+
 from twin_contracts.base import DocumentId
 from twin_contracts.events import Cause
 from twin_contracts.reemission import Reemission
@@ -11,6 +13,12 @@ REEMISSIONS = Collection("reemissions", Reemission)
 
 FINISHED_REEMISSIONS = Collection("reemissions-finished", Reemission)
 """What was asked for lately; housekeeping forgets it."""
+
+
+KEPT = timedelta(days=7)
+"""How long a finished request can be asked for."""
+
+_PAGE = 100
 
 
 def ask_reemission(
@@ -40,3 +48,15 @@ def finish_reemission(records: RecordStore, clock: Clock, request: Reemission) -
     """Move the request to the finished ones. Killed in between, it stays open and is run again, which is harmless."""
     records.put(FINISHED_REEMISSIONS, request.id, request.model_copy(update={"finished_at": clock.now()}))
     records.delete(REEMISSIONS, request.id)
+
+
+def forget_finished(records: RecordStore, clock: Clock) -> int:
+    """Forget the requests that were finished a week ago; return how many."""
+    before = clock.now() - KEPT
+    forgotten = 0
+    after: str | None = None
+    while page := records.find(FINISHED_REEMISSIONS, after=after, limit=_PAGE):
+        after = page[-1].key
+        old = [one.key for one in page if one.record.finished_at is None or one.record.finished_at < before]
+        forgotten += sum(records.delete(FINISHED_REEMISSIONS, key) for key in old)
+    return forgotten

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from twin_platform.records.errors import RecordsUnavailable, RecordUnreadable
 from twin_platform.records.port import ABSENT, Collection, R, RecordChanged, Stored
-from twin_platform.sqlite import connect, transaction, translated
+from twin_platform.sqlite import compact, connect, transaction, translated
 
 _APPLICATION_ID = 0x74775263  # "twRc"
 _FORMAT = 1
@@ -73,6 +73,11 @@ class SqliteRecordStore:
         with self._using() as connection:
             rows = connection.execute(statement, (collection.name, after or "", limit)).fetchall()
         return [_stored(collection, *row) for row in rows]
+
+    def compact(self) -> bool:
+        """Give back a step of disk space that is no longer used; see the port."""
+        with self._using() as connection:
+            return compact(connection)
 
     def close(self) -> None:
         """Release the store. Idempotent."""
