@@ -1,19 +1,19 @@
 """The whole embedded chain in one process on the real stores: documents in, events through, both snapshots out."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge
 from fakes.embedding import HashEmbedder
-from fakes.flow import NoLogger, eventually
-from twin_cdc.position import is_captured
+from fakes.flow import DEADLINE, NoLogger, eventually
 from twin_cdc.relay import Relay
-from twin_contracts.base import Digest, DocumentId
-from twin_contracts.documents import Raw
-from twin_contracts.queues import DEFAULT_PARTITIONS
+from twin_contracts.documents import Raw, content_hash
+from twin_contracts.events import DocumentEvent
+from twin_contracts.queues import DEFAULT_PARTITIONS, Lane, Queue, partition_of
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.stream import FeatureStream
@@ -22,31 +22,36 @@ from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureHit, FeatureQuery
 from twin_platform.log.open import open_event_log
 from twin_platform.records.open import open_record_store
+from twin_platform.records.positions import is_captured
 from twin_platform.records.reemissions import ask_reemission, open_reemissions
-from twin_platform.telemetry.clock import SystemClock
+from twin_platform.telemetry.clock import Clock, SystemClock
 
 
 @dataclass
 class Chain:
-    """Stores in a folder, and the two services that connect them while `running`."""
+    """Stores in a folder, or where `url` says, and the two services that connect them while `running`."""
 
     folder: Path
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     registry: HandlerRegistry | None = None
-    ledger: dict[DocumentId, Digest | None] = field(default_factory=dict)
+    clock: Clock = field(default_factory=SystemClock)
+    """The store's."""
+    cdc_clock: Clock = field(default_factory=SystemClock)
+    flow_clock: Clock = field(default_factory=SystemClock)
+    url: Callable[[str], str] | None = None
+    """Where `documents`, `records`, `log` and `features` are, if not in files of the folder."""
+    ledger: Ledger = field(default_factory=Ledger)
 
     @contextmanager
     def opened(self) -> Iterator["Chain"]:
         """Open the stores."""
-        self.clock = SystemClock()
         with ExitStack() as stack:
-            self.documents = stack.enter_context(
-                open_document_store(f"sqlite://{self.folder}/documents.db", self.clock)
-            )
-            self.records = stack.enter_context(open_record_store(f"sqlite://{self.folder}/records.db"))
-            self.log = stack.enter_context(open_event_log(f"sqlite://{self.folder}/log.db", DEFAULT_PARTITIONS))
+            url = self.url or self._in_folder
+            self.documents = stack.enter_context(open_document_store(url("documents"), self.clock))
+            self.records = stack.enter_context(open_record_store(url("records")))
+            self.log = stack.enter_context(open_event_log(url("log"), DEFAULT_PARTITIONS))
             self.features = stack.enter_context(
-                open_feature_store(f"edge://{self.folder}/vectors", self.embedder.spec, DEFAULT_PARTITIONS)
+                open_feature_store(url("features"), self.embedder.spec, DEFAULT_PARTITIONS)
             )
             yield self
 
@@ -54,14 +59,14 @@ class Chain:
     def running(self) -> Iterator[None]:
         """Run cdc and the flow in threads."""
         stop = threading.Event()
-        relay = Relay(self.documents, self.log, self.records, self.clock, NoLogger())
+        relay = Relay(self.documents, self.log, self.records, self.cdc_clock, NoLogger())
         stream = FeatureStream(
             self.documents,
             self.records,
             self.log,
             self.features,
             self.registry or build_registry(self.embedder),
-            self.clock,
+            self.flow_clock,
             NoLogger(),
             flush_seconds=0.05,
         )
@@ -78,12 +83,20 @@ class Chain:
 
     def put(self, document: Raw) -> None:
         """Store a document and note what was acknowledged."""
-        self.ledger[document.id] = self.documents.upsert(document).content_hash
+        digest = content_hash(document)
+        self.ledger.begin(document.id, digest)
+        self.documents.upsert(document)
+        self.ledger.acknowledge(document.id, digest)
 
     def delete(self, document: Raw) -> None:
         """Delete a document and note it."""
+        self.ledger.begin(document.id, None)
         self.documents.delete(document.id)
-        self.ledger[document.id] = None
+        self.ledger.acknowledge(document.id, None)
+
+    def publish(self, event: DocumentEvent, lane: Lane = Lane.LIVE) -> None:
+        """Put an event into its document's queue, whatever cdc does."""
+        self.log.publish(Queue(partition_of(event.document_id, self.log.partitions), lane), event).result(DEADLINE)
 
     def resync(self) -> None:
         """Ask for everything again."""
@@ -105,6 +118,9 @@ class Chain:
         """What is stored of the document's chunks, in order."""
         chunks = sorted(self.features.chunks(document.id), key=lambda chunk: chunk.payload.position)
         return [chunk.payload.text for chunk in chunks]
+
+    def _in_folder(self, store: str) -> str:
+        return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
 
     def _is_quiet(self) -> bool:
         return (
