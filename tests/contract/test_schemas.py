@@ -24,6 +24,12 @@ def named(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
+@pytest.fixture(scope="module")
+def schemas() -> dict[str, Node]:
+    """Every exported schema, by its contract's name."""
+    return {name.removesuffix(".json"): json.loads(text) for name, text in exported().items()}
+
+
 def test_the_committed_schemas_are_what_the_code_says() -> None:
     assert differences(FOLDER) == [], "run `make schemas` and commit"
 
@@ -47,11 +53,11 @@ def test_a_difference_fails_the_check(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert main(["--check"]) == 0
 
 
-def test_every_contract_is_exported_or_part_of_one_that_is() -> None:
+def test_every_contract_is_exported_or_part_of_one_that_is(schemas: dict[str, Node]) -> None:
     for module in pkgutil.iter_modules(twin_contracts.__path__):
         importlib.import_module(f"twin_contracts.{module.name}")
-    schemas = [json.loads(text) for text in exported().values()]
-    known = {str(schema.get("title")) for schema in schemas} | {name for s in schemas for name in s.get("$defs", {})}
+    known = {str(schema.get("title")) for schema in schemas.values()}
+    known |= {name for schema in schemas.values() for name in cast("Node", schema.get("$defs", {}))}
     declared = {model.__name__ for model in subclasses(Contract) if model.__module__.startswith("twin_contracts.")}
 
     assert {name for name in declared if not name.startswith("_")} - known == set()
@@ -62,12 +68,12 @@ def test_every_exported_contract_has_a_golden_example() -> None:
 
 
 @pytest.mark.parametrize("contract", ["RawDocument", "ChangeEvent"])
-def test_every_variant_of_a_union_has_a_golden_example(contract: str) -> None:
-    schema = json.loads(exported()[f"{contract}.json"])
-    tag = schema["discriminator"]["propertyName"]
+def test_every_variant_of_a_union_has_a_golden_example(contract: str, schemas: dict[str, Node]) -> None:
+    discriminator = cast("dict[str, dict[str, str]]", schemas[contract]["discriminator"])
+    tag = discriminator["propertyName"]
     shown = {json.loads(path.read_text("utf-8"))[tag] for path in EXAMPLES if path.parent.name == contract}
 
-    assert shown == schema["discriminator"]["mapping"].keys()
+    assert shown == discriminator["mapping"].keys()
 
 
 @pytest.mark.parametrize("path", [path for path in EXAMPLES if not path.stem.startswith("newer-")], ids=named)
@@ -98,16 +104,18 @@ def test_the_last_release_left_its_schemas() -> None:
 
 
 @pytest.mark.parametrize("path", RELEASED, ids=lambda path: path.stem)
-def test_nothing_was_removed_newly_required_or_narrowed_since_the_last_release(path: Path) -> None:
-    now = exported().get(path.name)
+def test_nothing_was_removed_newly_required_or_narrowed_since_the_last_release(
+    path: Path, schemas: dict[str, Node]
+) -> None:
+    now = schemas.get(path.stem)
 
     assert now is not None, "the contract itself was removed"
-    assert breaks(json.loads(path.read_text("utf-8")), json.loads(now)) == []
+    assert breaks(json.loads(path.read_text("utf-8")), now) == []
 
 
 @pytest.mark.parametrize("name", CONTRACTS)
-def test_no_contract_has_a_field_of_any_shape(name: str) -> None:
-    shapeless = {path for path, node in nodes(json.loads(exported()[f"{name}.json"]), name) if not has_shape(node)}
+def test_no_contract_has_a_field_of_any_shape(name: str, schemas: dict[str, Node]) -> None:
+    shapeless = {path for path, node in nodes(schemas[name], name) if not has_shape(node)}
 
     assert shapeless <= FOREIGN
 
