@@ -12,6 +12,7 @@ def rules(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
     pytester.makeconftest(CONFTEST.read_text("utf-8"))
     pytester.makeini("[pytest]\nmarkers = articles")
     monkeypatch.delenv("TWIN_TEST_ARTICLES", raising=False)
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def outcomes(pytester: pytest.Pytester, level: str, source: str, *arguments: str) -> dict[str, int]:
