@@ -83,13 +83,13 @@ class Load:
                 failures.append(error)
 
         thread = threading.Thread(target=run, name=f"load {self.seed}", daemon=True)
-        self.stop.clear()
         thread.start()
         try:
             yield self
         finally:
             self.stop.set()
             thread.join()
+            self.stop.clear()
         if failures:
             raise failures[0]
 

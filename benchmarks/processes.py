@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -15,9 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+import psutil
+
 from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge, leftovers
+from twin_contracts.base import DocumentId
 from twin_contracts.embedding import EmbeddingModel
+from twin_contracts.queues import Lane
 from twin_platform.documents.open import open_document_store
 from twin_platform.documents.port import DocumentStore
 from twin_platform.embedding.hashing import HashingEmbedder
@@ -34,6 +39,7 @@ from twin_platform.telemetry.clock import SystemClock
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 POLL_SECONDS = 0.02
+ROOT = Path(__file__).parents[1]
 
 _MORTAL = (
     "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.getppid() == int(sys.argv[1]) or os._exit(1); "
@@ -49,6 +55,16 @@ def wait_until(holds: Callable[[], bool], deadline: float, what: Callable[[], st
         if time.monotonic() > end:
             message = f"not within {deadline:g} s: {what()}"
             raise TimeoutError(message)
+        time.sleep(POLL_SECONDS)
+
+
+def throughout(seconds: float, holds: Callable[[], bool]) -> None:
+    """Let so much time pass; raises at once where `holds()` does not all the while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not holds():
+            message = f"it did not last {seconds:g} s"
+            raise RuntimeError(message)
         time.sleep(POLL_SECONDS)
 
 
@@ -139,6 +155,12 @@ class Process:
         lines = (line for line in self.said.splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n"))
         return [json.loads(line) for line in lines]
 
+    def raise_failure(self) -> None:
+        """Raise `RuntimeError` where it ended by itself, with an error; killed is not failed."""
+        if self._running is not None and (self.status or 0) > 0:
+            message = f"{self.name} ended with {self.status}:\n{self.said[-2000:]}"
+            raise RuntimeError(message)
+
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
         if self.alive:
@@ -151,8 +173,10 @@ class Process:
         return self._last.wait(STOP_SECONDS)
 
     def stop_signal(self) -> None:
-        """SIGSTOP: it holds still, in the middle of whatever it does."""
+        """SIGSTOP: it holds still, in the middle of whatever it does, when this returns."""
         self._last.send_signal(signal.SIGSTOP)
+        stopped = psutil.Process(self.pid)
+        wait_until(lambda: stopped.status() == psutil.STATUS_STOPPED, STOP_SECONDS, lambda: f"{self.name} still runs")
 
     def continue_(self) -> None:
         """SIGCONT."""
@@ -235,7 +259,8 @@ class Services:
             for prefix in ("CDC", "FEATURE_STREAM")
             for store in ("documents", "records", "log", "features")
         }
-        settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONUNBUFFERED": "1"}
+        path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
+        settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONPATH": os.pathsep.join(filter(None, path))}
         process = Process(
             name, arguments, {**os.environ, **settings, **environment}, self.folder / f"{name}.log", self.spawner
         )
@@ -255,7 +280,7 @@ class Services:
         return not self._unquiet()
 
     def wait_until_quiet(self, deadline: float = 120.0) -> None:
-        """Wait until everything that the store has committed has arrived."""
+        """Wait until everything that the store has committed has arrived; raises at once where a process failed."""
         wait_until(self.is_quiet, deadline, lambda: f"{', '.join(self._unquiet())}\n{self._last_words()}")
 
     def stop(self) -> None:
@@ -289,6 +314,12 @@ class Services:
         with closing(sqlite3.connect(self.folder / "log.db", timeout=30.0)) as connection:
             return int(connection.execute(_DUPLICATES).fetchone()[0])
 
+    def published(self, lane: Lane) -> Counter[DocumentId]:
+        """Return how often the log has taken an event of each document on this lane."""
+        with closing(sqlite3.connect(self.folder / "log.db", timeout=30.0)) as connection:
+            rows = connection.execute(_PUBLISHED, (f"%.{lane}.%",)).fetchall()
+        return Counter(dict(rows))
+
     def close(self) -> None:
         """Kill what still runs and release the stores."""
         for process in self.processes:
@@ -307,7 +338,9 @@ class Services:
         self.close()
 
     def _unquiet(self) -> list[str]:
-        """Return what is still to be done. The log comes last: what the first two settle is in it by then."""
+        """Return what is still to be done. The log comes last: what the others settle is in it by then."""
+        for process in self.processes:
+            process.raise_failure()
         found = [
             f"{process.name} is {process.state or 'starting'}"
             for process in self.processes
@@ -328,7 +361,7 @@ class Services:
 
 _TAP = """
 CREATE TABLE IF NOT EXISTS published (queue TEXT NOT NULL, document_id TEXT, version TEXT);
-CREATE TRIGGER IF NOT EXISTS tap AFTER INSERT ON events BEGIN
+CREATE TRIGGER IF NOT EXISTS tap AFTER INSERT ON events WHEN json_valid(new.headers) BEGIN
     INSERT INTO published VALUES (
         new.queue, json_extract(new.headers, '$.document_id'), json_extract(new.headers, '$.version')
     );
@@ -338,6 +371,9 @@ _DUPLICATES = """
 SELECT coalesce(sum(times - 1), 0) FROM (
     SELECT count(*) AS times FROM published WHERE document_id IS NOT NULL GROUP BY queue, document_id, version
 )
+"""
+_PUBLISHED = """
+SELECT document_id, count(*) FROM published WHERE document_id IS NOT NULL AND queue LIKE ? GROUP BY document_id
 """
 
 
