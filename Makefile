@@ -4,7 +4,8 @@ python := .venv/bin/python
 workspace := contracts platform cli crawler cdc feature-stream rag-api
 unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
 # The others start processes of their own: one at a time.
-other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract
+other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract --ignore tests/faults
+faults = $(python) -m pytest tests/faults --every-fault --timeout 900
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,7 +24,7 @@ lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upg
 	  --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet $(LOCK) \
 	  $(addprefix --no-emit-package llm-twin-,$(workspace)) -o requirements.lock
 
-test: setup ## Run every test that needs nothing but this machine
+test: setup ## Run every test that needs nothing but this machine, but for the faults
 	$(unit_tests)
 	$(other_tests)
 
@@ -40,6 +41,12 @@ lock-clients: setup ## Resolve the clients of tests/clients again (LOCK=--upgrad
 
 test-unit: setup ## Run the unit and contract tests, under a minute
 	$(unit_tests)
+
+faults: setup ## Survive every fault of the list, processes killed for real, under ten minutes
+	$(faults)
+
+faults-full: setup ## The same for as long as the faults last in life; writes benchmarks/results/faults.txt
+	$(faults) --full --fault-table benchmarks/results/faults.txt
 
 lint: setup ## Check style and formatting
 	.venv/bin/ruff check
@@ -87,6 +94,7 @@ size: setup ## Lines of product code beside the size we expect
 ci: lint types imports schemas-check size setup-clients ## Everything a change has to pass
 	$(unit_tests) --require-services
 	$(other_tests) --require-services
+	$(faults) --require-services
 
 audit: setup ## Look for known vulnerabilities in the lock; for people and the nightly run
 	.venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock

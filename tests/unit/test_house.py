@@ -56,5 +56,5 @@ def test_make_alone_prints_help_with_every_target() -> None:
         ["make", "--no-print-directory"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
 
-    for target in ("setup", "test", "lint", "types", "imports", "bench", "ci", "size", "clean"):
+    for target in ("setup", "test", "faults", "lint", "types", "imports", "bench", "ci", "size", "clean"):
         assert f"make {target} " in shown
