@@ -79,6 +79,9 @@ bench-ingest: setup ## Documents in, beside the bare embedder on the same chunks
 bench-freshness: setup ## Commit to searchable, idle and during a re-emission
 	$(python) -m benchmarks.freshness
 
+bench-backlog: setup ## Memory, rate and stop under backlogs, a book and 100,000 edits; an hour (CASES="posts book" for some)
+	$(python) -m benchmarks.backlog $(CASES)
+
 bench-api: setup ## What a chat call costs beside the model, and a hundred streams at once
 	$(python) -m benchmarks.api
 

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.freshness import wait_until_quiet
+from benchmarks.backlog_rows import Sizes, interrupted, memory_rows
+from benchmarks.book import book
+from benchmarks.edits import edits
 from benchmarks.generated import article, post
-from benchmarks.memory import Memory, watched
+from benchmarks.memory import watched
 from benchmarks.oracle import judge_folder
-from benchmarks.report import Row, report
+from benchmarks.report import RESULTS, Row, report_part
 from benchmarks.system import RunningSystem, running_system
 from twin_contracts.base import Digest, DocumentId
 from twin_contracts.documents import Raw
@@ -25,22 +27,9 @@ from twin_platform.documents.open import open_document_store
 from twin_platform.embedding.hashing import HashingEmbedder
 from twin_platform.telemetry.clock import SystemClock
 
-MEMORY_MB = 700.0
-STOP_SECONDS = 10.0
 POLL_SECONDS = 0.5
 STOP_AT = 0.05
 """The stop comes when this share is done, so that what follows it is still a backlog."""
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """How much of everything; the defaults are the issue's, and take an hour."""
-
-    posts: int = 100_000
-    post_bytes: int = 1_000
-    articles: int = 2_000
-    article_bytes: int = 4_000
-    book_bytes: int = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -60,7 +49,7 @@ def work_off(backlog: Backlog) -> list[Row]:
         began = time.monotonic()
         with watched(system.parent.pid) as before:
             wait_until_indexed(system, int(len(ledger) * STOP_AT))
-            stopped = seconds_to_stop(system)
+            stop = interrupted(backlog.name, system)
         system.start()
         with watched(system.parent.pid) as after:
             silent = wait_until_worked_off(system)
@@ -73,7 +62,7 @@ def work_off(backlog: Backlog) -> list[Row]:
         *memory_rows(backlog.name, memory),
         Row(f"{backlog.name}: documents worked off", len(ledger) / seconds, "documents/s"),
         Row(f"{backlog.name}: longest time without an acknowledgement", silent, "s"),
-        stop_row(backlog.name, stopped),
+        stop,
         Row(f"{backlog.name}: lost, stale, orphans, unexpected", wrong, "documents", goal="0", met=wrong == 0),
     ]
 
@@ -106,29 +95,6 @@ def wait_until_worked_off(system: RunningSystem) -> float:
             time.sleep(POLL_SECONDS)
 
 
-def seconds_to_stop(system: RunningSystem) -> float | None:
-    """Send what Ctrl-C sends and return the seconds until the parent has ended; None where it did not end well."""
-    began = time.monotonic()
-    status = system.interrupt()
-    return time.monotonic() - began if status == 0 else None
-
-
-def memory_rows(name: str, memory: Memory) -> list[Row]:
-    """Return the rows of the most memory."""
-    met = memory.resident < MEMORY_MB
-    return [
-        Row(f"{name}: resident memory, most", memory.resident, "MB", goal=f"< {MEMORY_MB:g}", met=met),
-        Row(f"{name}: of which anonymous, most", memory.anonymous, "MB"),
-    ]
-
-
-def stop_row(name: str, seconds: float | None) -> Row:
-    """Return the row of a stop."""
-    met = seconds is not None and seconds <= STOP_SECONDS
-    took = float("nan") if seconds is None else seconds
-    return Row(f"{name}: Ctrl-C in the middle to the end", took, "s", goal=f"<= {STOP_SECONDS:g}", met=met)
-
-
 def posts(sizes: Sizes) -> list[Row]:
     """Work off posts with the null embedder."""
     documents = (post(number, sizes.post_bytes) for number in range(sizes.posts))
@@ -137,12 +103,12 @@ def posts(sizes: Sizes) -> list[Row]:
 
 def articles(sizes: Sizes) -> list[Row]:
     """Work off articles with the real embedder, a book among them."""
-    book = article(-1, sizes.book_bytes)
-    documents = [book, *(article(number, sizes.article_bytes) for number in range(sizes.articles))]
+    a_book = article(-1, sizes.book_bytes)
+    documents = [a_book, *(article(number, sizes.article_bytes) for number in range(sizes.articles))]
     return work_off(Backlog("articles and a book", documents, MINILM, {}))
 
 
-CASES: dict[str, Callable[[Sizes], list[Row]]] = {"posts": posts, "articles": articles}
+CASES: dict[str, Callable[[Sizes], list[Row]]] = {"posts": posts, "articles": articles, "book": book, "edits": edits}
 
 
 def main() -> int:
@@ -151,10 +117,12 @@ def main() -> int:
     parser.add_argument("cases", nargs="*", metavar="case", help=f"which of {', '.join(CASES)}; without one, all")
     for name, size in vars(Sizes()).items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=size)
+    parser.add_argument("--results", type=Path, default=RESULTS, help="folder to write to")
     options = vars(parser.parse_args())
-    cases = options.pop("cases") or list(CASES)
+    cases, results = options.pop("cases") or list(CASES), options.pop("results")
     sizes = Sizes(**options)
-    report("backlog", [row for case in cases for row in CASES[case](sizes)])
+    for case in cases:
+        report_part("backlog", CASES[case](sizes), results)
     return 0
 
 

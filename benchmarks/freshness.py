@@ -25,20 +25,39 @@ IDLE_P50, IDLE_P95, REFILL_P95 = 0.3, 0.6, 2.0
 WORDS = ("heron", "granite", "lantern", "barley", "harbour", "copper", "meadow", "thistle")
 
 
-def seconds_to_searchable(client: httpx.Client, number: int) -> float:
-    """Store one post with a word of its own and return the seconds until a search finds it."""
-    word = f"{WORDS[number % len(WORDS)]}{uuid.uuid4().hex[:12]}"
+def new_word(number: int) -> str:
+    """Return a word that no text has yet."""
+    return f"{WORDS[number % len(WORDS)]}{uuid.uuid4().hex[:12]}"
+
+
+def put_post(client: httpx.Client, word: str) -> None:
+    """Store a post that has the word, under an id that has it, too."""
     body = {
         "type": "post",
         "text": f"Today I saw a {word} near the old mill, and wrote it down at once.",
         "platform": "bench",
     }
-    client.put(f"/v1/documents/bench-{word}", json=body).raise_for_status()
-    committed = time.monotonic()
+    client.put(f"/v1/documents/{client_id(word)}", json=body).raise_for_status()
+
+
+def client_id(word: str) -> str:
+    """Return the id of the post that has the word."""
+    return f"bench-{word}"
+
+
+def is_searchable(client: httpx.Client, word: str) -> bool:
+    """Return whether a search finds the post that has the word."""
     request = {"query": f"{word} near the old mill", "limit": 3}
+    found = client.post("/v1/search", json=request).raise_for_status().json()
+    return any(word in hit["text"] for hit in found["hits"])
+
+
+def seconds_to_searchable(client: httpx.Client, word: str) -> float:
+    """Store one post with a word of its own and return the seconds until a search finds it."""
+    put_post(client, word)
+    committed = time.monotonic()
     while time.monotonic() - committed < GIVE_UP_SECONDS:
-        found = client.post("/v1/search", json=request).raise_for_status().json()
-        if any(word in hit["text"] for hit in found["hits"]):
+        if is_searchable(client, word):
             return time.monotonic() - committed
     message = f"{word} was not searchable within {GIVE_UP_SECONDS:g} s"
     raise TimeoutError(message)
@@ -56,7 +75,7 @@ def during_resync(client: httpx.Client, records: RecordStore) -> list[float]:
     for number in range(POSTS):
         if not client.get("/v1/status").raise_for_status().json()["reemissions"]:
             ask_reemission(records, SystemClock(), "benchmark")
-        figures.append(seconds_to_searchable(client, number))
+        figures.append(seconds_to_searchable(client, new_word(number)))
     return figures
 
 
@@ -84,7 +103,7 @@ def main() -> int:
     with running_system() as system, system.client() as client:
         documents = import_texts(system)
         wait_until_quiet(client)
-        idle = [seconds_to_searchable(client, number) for number in range(POSTS)]
+        idle = [seconds_to_searchable(client, new_word(number)) for number in range(POSTS)]
         wait_until_quiet(client)
         with open_record_store(f"sqlite://{system.data}/records.db") as records:
             refill = during_resync(client, records)

@@ -24,12 +24,29 @@ class Row:
     """Whether the goal was reached; follows from the figure."""
 
 
-def report(name: str, rows: Sequence[Row]) -> None:
-    """Print the rows and write `benchmarks/results/<name>.json`."""
+def report(name: str, rows: Sequence[Row], folder: Path = RESULTS) -> None:
+    """Print the rows and write `<folder>/<name>.json`."""
     print(table(rows))
-    RESULTS.mkdir(exist_ok=True)
-    written = [asdict(row) | {"value": _rounded(row.value), "ratio": _rounded(row.ratio)} for row in rows]
-    (RESULTS / f"{name}.json").write_text(json.dumps(written, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(name, [_written(row) for row in rows], folder)
+
+
+def report_part(name: str, rows: Sequence[Row], folder: Path = RESULTS) -> None:
+    """Print the rows and put them in the place of earlier ones of theirs; what was not measured this time stays."""
+    print(table(rows))
+    file = folder / f"{name}.json"
+    before = json.loads(file.read_text("utf-8")) if file.exists() else []
+    measured = {row.measure for row in rows}
+    kept = [one for one in before if one["measure"] not in measured]
+    _write(name, kept + [_written(row) for row in rows], folder)
+
+
+def _write(name: str, rows: list[dict[str, object]], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _written(row: Row) -> dict[str, object]:
+    return asdict(row) | {"value": _rounded(row.value), "ratio": _rounded(row.ratio)}
 
 
 def table(rows: Sequence[Row]) -> str:

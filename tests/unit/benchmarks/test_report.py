@@ -3,10 +3,7 @@
 import json
 from pathlib import Path
 
-import pytest
-
-from benchmarks import report as module
-from benchmarks.report import Row, report
+from benchmarks.report import Row, report, report_part
 
 ROWS = [
     Row("bare loop", 28.0, "chunks/s"),
@@ -14,10 +11,8 @@ ROWS = [
 ]
 
 
-def test_the_file_has_every_field_of_every_row(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(module, "RESULTS", tmp_path / "results")
-
-    report("embedder", ROWS)
+def test_the_file_has_every_field_of_every_row(tmp_path: Path) -> None:
+    report("embedder", ROWS, tmp_path / "results")
 
     assert json.loads((tmp_path / "results/embedder.json").read_text()) == [
         {
@@ -53,3 +48,12 @@ def test_the_table_says_whether_a_goal_was_met(
         "bare loop  28     chunks/s",
         "embedder   25.2   chunks/s  bare loop  0.9    >= 0.95  no",
     ]
+
+
+def test_a_part_replaces_its_own_rows_and_keeps_the_others(tmp_path: Path) -> None:
+    report("embedder", ROWS, tmp_path)
+
+    report_part("embedder", [Row("bare loop", 30.0, "chunks/s")], tmp_path)
+
+    written = json.loads((tmp_path / "embedder.json").read_text())
+    assert [(row["measure"], row["value"]) for row in written] == [("embedder", 25.2), ("bare loop", 30.0)]
