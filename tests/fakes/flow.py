@@ -11,6 +11,7 @@ from fakes.documents import InMemoryDocumentStore
 from fakes.embedding import HashEmbedder
 from fakes.features import InMemoryFeatureStore
 from fakes.log import InMemoryEventLog
+from fakes.mortal import Life
 from fakes.records import InMemoryRecordStore
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawPost, Source, content_hash, document_id_of
 from twin_contracts.events import Cause, DocumentChanged, DocumentDeleted, Version
@@ -77,18 +78,23 @@ class Stream:
             at = partition if partition is not None else partition_of(getattr(event, "document_id", ""), 8)
             self.log.publish(Queue(at, lane), event).result()
 
-    @contextmanager
-    def running(self) -> Iterator[FeatureStream]:
-        service = FeatureStream(
-            self.documents,
-            self.records,
-            self.log,
-            self.features,
-            self.registry or build_registry(self.embedder),
+    def service(self, life: Life | None = None, registry: HandlerRegistry | None = None) -> FeatureStream:
+        """A process of its own over the stores; one with a life is cut off from them at its end."""
+        see = (life or Life()).of
+        return FeatureStream(
+            see(self.documents),
+            see(self.records),
+            see(self.log),
+            see(self.features),
+            registry or self.registry or build_registry(self.embedder),
             SystemClock(),
             NoLogger(),
             flush_seconds=0.0,
         )
+
+    @contextmanager
+    def running(self) -> Iterator[FeatureStream]:
+        service = self.service()
         stop = threading.Event()
         failures = self.failures = list[BaseException]()
 
@@ -108,6 +114,16 @@ class Stream:
         assert not thread.is_alive(), "the flow did not stop"
         if failures:
             raise failures[0]
+
+    def run_to_death(self, life: Life, registry: HandlerRegistry | None = None) -> None:
+        """Run a process that dies; one that has nothing left to do dies, too."""
+        service = self.service(life, registry)
+        thread = threading.Thread(target=service.run, args=(life.is_over,))
+        thread.start()
+        eventually(lambda: self.log.waiting() == 0 or life.is_over.is_set())
+        life.is_over.set()
+        thread.join(DEADLINE)
+        assert not thread.is_alive(), "the flow did not die"
 
     def run(self) -> None:
         """Process everything that was published, then stop."""

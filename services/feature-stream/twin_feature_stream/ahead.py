@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from twin_feature_stream.process import Batch, Computed, Process, Work
+from twin_feature_stream.batch import Batch, Computed, Work
+from twin_feature_stream.embed import Embedding
+from twin_feature_stream.process import Process
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +27,15 @@ class Ahead:
     committed: then a text is embedded once more, and the commit, which compares versions, is right all the same.
     """
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    def __init__(self, process: Process, embedding: Embedding) -> None:
+        self._process, self._embedding = process, embedding
         self._prepare = ThreadPoolExecutor(1, "prepare")
         self._embed = ThreadPoolExecutor(1, "embed")
 
     def submit(self, works: list[Work]) -> Epoch:
         """Begin an epoch. Its futures raise what its stages raised."""
         prepared = self._prepare.submit(self._process.prepare, works)
-        return Epoch(works, prepared, self._embed.submit(lambda: self._process.embed(prepared.result())))
+        return Epoch(works, prepared, self._embed.submit(lambda: self._embedding.embed(prepared.result())))
 
     def __enter__(self) -> Self:
         """Return this; leaving waits for the stages that run and drops those that do not yet."""

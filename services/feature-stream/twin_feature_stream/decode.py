@@ -17,6 +17,7 @@ from twin_contracts.events import (
     Version,
 )
 from twin_contracts.records import DocumentRecord, RecordStatus, Stage
+from twin_feature_stream.in_hand import event_id_of
 from twin_feature_stream.prepare import State
 from twin_platform.documents.port import DocumentStore, InvalidDocument, Row, StoredDocument
 from twin_platform.log.codec import decode
@@ -46,7 +47,7 @@ class Decoder:
         except ValidationError as error:
             headers = delivery.headers
             if headers.document_id is None or headers.version is None:
-                self._keep(delivery)
+                self.keep(delivery)
                 return None
             return DocumentRecord(
                 document_id=headers.document_id,
@@ -57,14 +58,14 @@ class Decoder:
                 reason=f"the event's body cannot be decoded: {error.errors()[0]['msg']}",
             )
 
-    def _keep(self, delivery: Delivery) -> None:
+    def keep(self, delivery: Delivery) -> None:
+        """Keep as bytes what names no document; the same message once, however often it comes."""
         message = UnreadableMessage(
             queue=delivery.queue.name,
             body_base64=base64.b64encode(delivery.body).decode(),
             received_at=self.clock.now(),
         )
-        key = f"{delivery.queue.name}/{delivery.position.generation}.{delivery.position.tag}"
-        self.records.put(UNREADABLE, key, message)
+        self.records.put(UNREADABLE, event_id_of(delivery), message)
 
 
 def redeem(events: Iterable[DocumentEvent], documents: DocumentStore) -> Mapping[DocumentId, State | DocumentRecord]:

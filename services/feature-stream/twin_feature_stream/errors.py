@@ -2,7 +2,7 @@
 
 from twin_contracts.documents import DocumentType
 from twin_contracts.records import Stage
-from twin_platform.errors import PermanentError, PlatformError
+from twin_platform.errors import PermanentError, PlatformError, TransientError
 
 
 class HandlersMissing(PermanentError):
@@ -12,6 +12,14 @@ class HandlersMissing(PermanentError):
         self.missing = missing
         pairs = ", ".join(f"({document_type}, {stage})" for document_type, stage in missing)
         super().__init__(f"no handler is registered for {pairs}; add one to the table in build_registry")
+
+
+class HandTaken(TransientError):
+    """Another process wrote what this flow has in hand: it took this one for dead and does its work."""
+
+    def __init__(self, flow: str) -> None:
+        self.flow = flow
+        super().__init__(f"another process took over what flow {flow} had in hand; this one stops and waits its turn")
 
 
 class Failure:
@@ -27,3 +35,13 @@ class Failure:
     def hand_over(self, error: PlatformError) -> None:
         """Keep the first error."""
         self.error = self.error or error
+
+
+def blames_document(error: BaseException) -> bool:
+    """Return whether an error of a handler is its document's: then that one is parked, and nothing else.
+
+    The machine's trouble (no memory, a disk, a library that is missing, a stop) is not: it comes again.
+    """
+    if isinstance(error, TransientError | MemoryError | OSError | ImportError):
+        return False
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"  # Rust's; cannot be imported

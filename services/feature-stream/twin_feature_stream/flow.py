@@ -8,8 +8,8 @@ from bytewax.errors import BytewaxRuntimeError
 from bytewax.testing import run_main
 
 from twin_feature_stream.ahead import Epoch
+from twin_feature_stream.batch import Computed
 from twin_feature_stream.errors import Failure
-from twin_feature_stream.process import Computed
 from twin_feature_stream.sink import FeatureSink
 from twin_feature_stream.source import LogSource
 from twin_platform.errors import PlatformError

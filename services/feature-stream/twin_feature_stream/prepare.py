@@ -17,9 +17,10 @@ from twin_contracts.records import (
     revision_of,
     text_hash_of,
 )
+from twin_feature_stream.errors import blames_document
+from twin_feature_stream.parked import refused, stays_parked, told
 from twin_feature_stream.ports import Chunk, CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
-from twin_platform.errors import TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,40 +70,27 @@ def prepare(state: State, known: DocumentRecord | None, registry: HandlerRegistr
         status=RecordStatus.INDEXED,
         metadata=_whose(state.document),
     )
-    if _stays_parked(base, known, state.cause) and known is not None:
+    if known is not None and state.cause is not Cause.REPLAY and stays_parked(base, known, registry):
         return Prepared(known.model_copy(update={"version": state.version}))
     stage = Stage.CLEAN
     try:
         clean = registry.clean(document_type)(state.document)
         if isinstance(clean, Rejected):
-            return Prepared(_refused(base, RecordStatus.REJECTED, clean.stage, clean.reason))
+            return Prepared(refused(base, RecordStatus.REJECTED, clean.stage, clean.reason))
         stage = Stage.CHUNK
         chunks = registry.chunk(document_type)(clean)
         record = base.model_copy(update={"chunks": len(chunks), "text": clean.text, "metadata": clean.metadata})
         return Prepared(record, _prepared_chunks(record, clean, chunks), state.committed_at)
-    except (TransientError, MemoryError, OSError, ImportError):
-        raise  # the machine's trouble, not the document's: it comes again
-    except Exception as error:  # noqa: BLE001 - a handler's bug parks its document and nothing else
-        return Prepared(_refused(base, RecordStatus.PARKED, stage, f"{type(error).__name__}: {error}"))
-
-
-def _stays_parked(base: DocumentRecord, known: DocumentRecord | None, cause: Cause) -> bool:
-    return (
-        known is not None
-        and known.status is RecordStatus.PARKED
-        and known.revision == base.revision
-        and cause is not Cause.REPLAY
-    )
+    except BaseException as error:
+        if not blames_document(error):
+            raise
+        return Prepared(refused(base, RecordStatus.PARKED, stage, told(error)))
 
 
 def _whose(document: Raw) -> Metadata:
     """Return what the record of a refused document says of it, too: who may be told."""
     author = document.author
     return Metadata(type=document.type, author=author.id, author_name=author.name, platform=document.source.platform)
-
-
-def _refused(base: DocumentRecord, status: RecordStatus, stage: Stage, reason: str) -> DocumentRecord:
-    return base.model_copy(update={"status": status, "stage": stage, "reason": reason[:2000]})
 
 
 def _prepared_chunks(record: DocumentRecord, clean: CleanDocument, chunks: Sequence[Chunk]) -> list[PreparedChunk]:

@@ -46,3 +46,7 @@ class HandlerRegistry:
         handlers = [self._table[kind, stage] for stage in HANDLED_STAGES]
         told = "\n".join(f"{handler!r} {handler.version}" for handler in handlers)
         return hashlib.sha256(told.encode()).hexdigest()
+
+    def all_pipelines(self) -> Digest:
+        """Return one hash over every type's pipeline, for a document whose type is not known."""
+        return hashlib.sha256("\n".join(self.pipeline(kind) for kind in DocumentType).encode()).hexdigest()

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from twin_feature_stream.batch import Computed
 from twin_feature_stream.errors import Failure
-from twin_feature_stream.process import Computed
+from twin_feature_stream.in_hand import HandKeeper
 from twin_feature_stream.status import FlowStatus
 from twin_platform.errors import PlatformError
 from twin_platform.features.port import FeatureStore
@@ -17,6 +18,7 @@ class FeaturePartition(StatefulSinkPartition[Computed, None]):
     """Buffers an epoch's changes and applies them together at its end."""
 
     features: FeatureStore
+    in_hand: HandKeeper
     failure: Failure
     status: FlowStatus
     clock: Clock
@@ -36,6 +38,7 @@ class FeaturePartition(StatefulSinkPartition[Computed, None]):
         if not changes or self.failure.error:
             return
         try:
+            self.in_hand.check()
             self.features.apply(changes)
         except PlatformError as error:
             self.failure.hand_over(error)
@@ -48,6 +51,7 @@ class FeatureSink(FixedPartitionedSink[Computed, None]):
     """The feature store as one sink partition, so that an epoch is one commit."""
 
     features: FeatureStore
+    in_hand: HandKeeper
     failure: Failure
     status: FlowStatus
     clock: Clock
@@ -58,4 +62,4 @@ class FeatureSink(FixedPartitionedSink[Computed, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> FeaturePartition:  # noqa: ARG002 - Bytewax's signature
         """Return the committing partition."""
-        return FeaturePartition(self.features, self.failure, self.status, self.clock)
+        return FeaturePartition(self.features, self.in_hand, self.failure, self.status, self.clock)

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from threading import Event as Flag
 from typing import Literal
+from uuid import uuid4
 
 from twin_contracts.queues import Lane, Queue
 from twin_feature_stream.ahead import Ahead
 from twin_feature_stream.budget import Budgets
 from twin_feature_stream.decode import Decoder
+from twin_feature_stream.embed import Embedding
 from twin_feature_stream.errors import Failure
 from twin_feature_stream.flow import build_dataflow, run_dataflow
+from twin_feature_stream.in_hand import HandKeeper
 from twin_feature_stream.process import Process
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.sink import FeatureSink
@@ -45,6 +48,8 @@ class FeatureStream:
     flow_count: int = 1
     flush_seconds: float = 1.0
     status: FlowStatus = field(default_factory=FlowStatus)
+    owner: str = field(default_factory=lambda: str(uuid4()))
+    """Names this process in what the flow has in hand: what its own last run left there, nobody died over."""
 
     def run(self, stop: Flag) -> None:
         """Run until `stop` is set; whatever was not acknowledged comes again. Any but a transient error is raised."""
@@ -76,22 +81,28 @@ class FeatureStream:
         return [Queue(partition, lane) for lane in Lane for partition in partitions]
 
     def _flow(self, stop: Flag) -> None:
-        failure = Failure()
-        process = Process(
-            registry=self.registry,
-            features=self.features,
-            documents=self.documents,
-            decoder=Decoder(self.records, self.clock),
-            budgets=Budgets(),
-            clock=self.clock,
-            stop=lambda: stop.is_set() or failure.error is not None,
-            status=self.status,
-        )
-        sink = FeatureSink(self.features, failure, self.status, self.clock)
-        with Ahead(process) as ahead:
+        failure, budgets = Failure(), Budgets()
+        process = Process(self.registry, self.features, self.documents, Decoder(self.records, self.clock))
+
+        def stopping() -> bool:
+            return stop.is_set() or failure.error is not None
+
+        embedding = Embedding(self.registry, self.features, budgets, self.clock, stopping, self.status)
+        with HandKeeper(self.records, self.flow_index, self.owner) as in_hand, Ahead(process, embedding) as ahead:
             source = LogSource(
-                self.log, self.queues(), process, ahead, failure, self.features, self.clock, stop, self.flush_seconds
+                log=self.log,
+                queues=self.queues(),
+                in_hand=in_hand,
+                process=process,
+                budgets=budgets,
+                ahead=ahead,
+                failure=failure,
+                features=self.features,
+                clock=self.clock,
+                stop=stop,
+                flush_seconds=self.flush_seconds,
             )
+            sink = FeatureSink(self.features, in_hand, failure, self.status, self.clock)
             run_dataflow(build_dataflow(source, failure, sink), failure)
 
     def _ask_if_empty(self) -> None:
