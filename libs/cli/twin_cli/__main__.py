@@ -116,7 +116,7 @@ def main() -> None:
     try:
         app()
     except ValidationError as error:
-        say("\n".join(_problem(error.title, item) for item in error.errors()))
+        say("\n".join(map(_problem, error.errors())))
         sys.exit(1)
     except PlatformError as error:
         say(str(error))
@@ -143,9 +143,8 @@ def _explain(client: Client) -> None:
         say(why)
 
 
-def _problem(model: str, item: ErrorDetails) -> str:
-    name = ".".join(map(str, item["loc"]))
-    return f"{name.upper() if model == Settings.__name__ else name}: {item['msg']}, got {item['input']!r}"
+def _problem(item: ErrorDetails) -> str:
+    return f"{'.'.join(map(str, item['loc']))}: {item['msg']}, got {item['input']!r}"
 
 
 def _of(author: str | None) -> SearchFilters:

@@ -4,10 +4,10 @@ import getpass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, AnyHttpUrl, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AfterValidator, AnyHttpUrl, BeforeValidator, Field, SecretStr
 
 from twin_contracts.embedding import EmbeddingModel
+from twin_platform.settings import ServiceSettings
 
 
 def _login() -> str:
@@ -22,22 +22,28 @@ def _resolved(path: Path) -> Path:
     try:
         return path.expanduser().absolute()
     except RuntimeError as error:
-        raise ValueError(str(error)) from error
+        message = f"{error} Write the whole path"
+        raise ValueError(message) from error
 
 
+def _with_scheme(url: object) -> object:
+    """Refuse what a URL parser would misread: in `localhost:11434` it takes the host's name for the scheme."""
+    if isinstance(url, str) and "://" not in url:
+        message = f"it does not begin with http:// or https://; did you mean 'http://{url}'?"
+        raise ValueError(message)
+    return url
+
+
+HttpUrl = Annotated[AnyHttpUrl, BeforeValidator(_with_scheme)]
 LocalPath = Annotated[Path, AfterValidator(_resolved)]
 
 
-class Settings(BaseSettings):
-    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
-
-    model_config = SettingsConfigDict(
-        env_file=".env", env_file_encoding="utf-8", env_ignore_empty=True, extra="ignore", frozen=True
-    )
+class Settings(ServiceSettings):
+    """Names are the fields' in upper case."""
 
     twin_data: LocalPath = Path("~/.llm-twin")
     """Folder of the embedded system: documents, log, vectors, key."""
-    twin_url: AnyHttpUrl | None = None
+    twin_url: HttpUrl | None = None
     """A running system to speak to; without it the data folder's owner."""
     twin_api_key: SecretStr | None = None
     """Key for `twin_url`."""
@@ -55,7 +61,7 @@ class Settings(BaseSettings):
     """Where fetched models are kept; default: llm-twin/models in the user's cache folder."""
     crawler_allow_hosts: str = ""
     """Hosts that may be crawled wherever they are, separated by commas: `wiki.local`, `127.0.0.1:8080`."""
-    llm_url: AnyHttpUrl | None = None
+    llm_url: HttpUrl | None = None
     """An OpenAI-compatible server that writes answers and drafts; without it an Ollama on its usual local port."""
     llm_model: str | None = None
     """Which of its models; without it the only one that it serves."""

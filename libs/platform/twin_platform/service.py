@@ -12,7 +12,7 @@ from threading import Event as Flag
 from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from twin_platform.errors import PermanentError, TransientError
 from twin_platform.telemetry.logs import Logger
@@ -38,7 +38,6 @@ def run_process(
     read: Callable[[], S],
     opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]],
     logger: Logger,
-    prefix: str,
 ) -> int:
     """Run the services until SIGTERM or SIGINT and return the exit status; for a main thread.
 
@@ -47,9 +46,8 @@ def run_process(
     service that does not stop within ten seconds is left behind, and the process ends without it.
 
     Args:
-        read: reads the settings.
+        read: reads the settings; raises `SettingsInvalid`, which is told.
         opened: yields the services, ready to run; leaving closes what they stand on.
-        prefix: of the settings' names, so that a wrong one is told as it is written.
     """
     stop, backoff = Flag(), FIRST_BACKOFF
     try:
@@ -68,8 +66,6 @@ def run_process(
             backoff, stop = min(backoff * 2, LAST_BACKOFF), Flag()
     except KeyboardInterrupt:
         return 0
-    except ValidationError as error:
-        sys.stderr.writelines(_faults(error, prefix))
     except PermanentError as error:
         sys.stderr.write(f"{error}\n")
     return REFUSED
@@ -114,16 +110,6 @@ def _join(threads: Sequence[threading.Thread], logger: Logger) -> None:
     if left:
         logger.event("service_did_not_stop", service=", ".join(left))
         os._exit(1)  # closing the stores under a running thread would be worse than a kill, which they survive
-
-
-def _faults(error: ValidationError, prefix: str) -> list[str]:
-    """Return a line per setting that is wrong or missing; its value is not shown, since it may be a secret."""
-    lines = []
-    for fault in error.errors(include_input=False, include_url=False):
-        names = [str(part) for part in fault["loc"][:1]]  # none where several settings do not fit each other
-        name = "".join(f"{part if part.isupper() else prefix + part.upper()}: " for part in names)
-        lines.append(f"{name}{fault['msg']}; set it in the environment or in .env (.env.example says what it is)\n")
-    return lines
 
 
 def _interrupt_once(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -1,21 +1,14 @@
 """Settings of a cdc that runs as a process of its own; each is documented in `.env.example`."""
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
-PREFIX = "CDC_"
+from twin_platform.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
-    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
+class Settings(ServiceSettings):
+    """Names are the fields' in upper case, `CDC_` in front."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="CDC_")
 
     documents_url: str
     """The document store whose changes are published."""

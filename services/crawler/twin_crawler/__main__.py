@@ -7,7 +7,6 @@ import traceback
 from functools import partial
 
 import uvicorn
-from pydantic import ValidationError
 
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import ComponentStatus
@@ -29,10 +28,6 @@ def main() -> int:
     """Crawl and serve until a signal; return the exit status."""
     try:
         _run(Settings())
-    except ValidationError as error:
-        names = (f"CRAWLER_{'.'.join(map(str, item['loc'])).upper()}: {item['msg']}\n" for item in error.errors())
-        sys.stderr.writelines(names)
-        return 1
     except PlatformError as error:
         sys.stderr.write(f"{error}\n")
         return 1

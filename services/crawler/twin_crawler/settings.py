@@ -3,20 +3,15 @@
 import socket
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
+
+from twin_platform.settings import ServiceSettings
 
 
-class Settings(BaseSettings):
-    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
+class Settings(ServiceSettings):
+    """Names are the fields' in upper case, `CRAWLER_` in front."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="CRAWLER_",
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="CRAWLER_")
 
     documents_url: str
     """The document store that it writes to."""

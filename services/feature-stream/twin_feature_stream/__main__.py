@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Event as Flag
 
 from twin_feature_stream.bootstrap import open_stream
-from twin_feature_stream.settings import PREFIX, Settings
+from twin_feature_stream.settings import Settings
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.service import Service, run_process
 from twin_platform.telemetry.logs import JsonLogger
@@ -23,4 +23,4 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_process(Settings, _opened, _LOGGER, PREFIX))
+    sys.exit(run_process(Settings, _opened, _LOGGER))

@@ -4,25 +4,17 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from twin_contracts.embedding import EmbeddingModel
 from twin_contracts.queues import DEFAULT_PARTITIONS
+from twin_platform.settings import ServiceSettings
 
-PREFIX = "FEATURE_STREAM_"
 
+class Settings(ServiceSettings):
+    """Names are the fields' in upper case, `FEATURE_STREAM_` in front."""
 
-class Settings(BaseSettings):
-    """Read once from the environment and `.env`; passed down as values. An empty one is as if it were not there."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_file_encoding="utf-8",
-        env_ignore_empty=True,
-        extra="ignore",
-        frozen=True,
-    )
+    model_config = SettingsConfigDict(env_prefix="FEATURE_STREAM_")
 
     documents_url: str
     """The document store that claim checks are redeemed at."""

@@ -87,7 +87,11 @@ class TestMistakes:
             ("RAG_API_PORT", "abc", "RAG_API_PORT: Input should be a valid integer"),
             ("RAG_API_PORT", "65536", "RAG_API_PORT: Input should be less than or equal to 65535, got '65536'"),
             ("TWIN_URL", "localhost:8787", "TWIN_URL: "),
-            ("TWIN_DATA", "~nobody-of-this-name/x", "TWIN_DATA: Value error, "),
+            (
+                "TWIN_DATA",
+                "~nobody-of-this-name/x",
+                "TWIN_DATA: Could not determine home directory. Write the whole path, got ",
+            ),
         ],
     )
     @pytest.mark.parametrize("words", [["status"], ["up"], ["up", "--child"]])

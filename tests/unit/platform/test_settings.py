@@ -1,0 +1,161 @@
+"""A mistake in the settings is told by its name as it is written, with the value and what to do."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import Field, SecretStr
+
+from twin_cdc.settings import Settings as CdcSettings
+from twin_cli.settings import Settings as TwinSettings
+from twin_crawler.settings import Settings as CrawlerSettings
+from twin_feature_stream.settings import Settings as FlowSettings
+from twin_platform.settings import ServiceSettings, SettingsInvalid, name_of
+
+ALL: list[type[ServiceSettings]] = [TwinSettings, CdcSettings, FlowSettings, CrawlerSettings]
+ENDS = "; .env.example says what can be set"
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in list(os.environ):
+        if name.startswith(("TWIN_", "RAG_API_", "LLM_", "EMBEDDING_", "CRAWLER_", "CDC_", "FLOW_", "FEATURE_STREAM_")):
+            monkeypatch.delenv(name)
+
+
+def faults_of(settings: type[ServiceSettings]) -> tuple[str, ...]:
+    try:
+        settings()
+    except SettingsInvalid as error:
+        return error.faults
+    return ()
+
+
+def fault_of(settings: type[ServiceSettings]) -> str:
+    with pytest.raises(SettingsInvalid) as refused:
+        settings()
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).endswith(ENDS)
+    return str(refused.value).removesuffix(ENDS)
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("TWIN_DTA", "TWIN_DATA"),
+        ("TWINDATA", "TWIN_DATA"),
+        ("TWIN_API_KEYS", "TWIN_API_KEY"),
+        ("twin_onwer", "TWIN_OWNER"),
+        ("RAG_API_PROT", "RAG_API_PORT"),
+        ("RAGAPI_HOST", "RAG_API_HOST"),
+        ("CRAWLER_ALLOWED_HOSTS", "CRAWLER_ALLOW_HOSTS"),
+        ("EMBEDDING_CHACHE", "EMBEDDING_CACHE"),
+        ("EMBEDING_MODEL", "EMBEDDING_MODEL"),
+        ("LLM_URI", "LLM_URL"),
+        ("LLM_APIKEY", "LLM_API_KEY"),
+        ("LLM_CONTXT", "LLM_CONTEXT"),
+    ],
+)
+def test_a_misspelt_setting_is_told_with_the_right_name(
+    monkeypatch: pytest.MonkeyPatch, given: str, meant: str
+) -> None:
+    monkeypatch.setenv(given, "x")
+
+    said = fault_of(TwinSettings)
+
+    assert said == f"{given.upper()} in the environment is no setting, {meant} is; rename it, or unset it"
+
+
+def test_a_misspelt_setting_in_the_file_is_told_as_one_of_the_file() -> None:
+    Path(".env").write_text("CDC_DOCUMENT_URL=sqlite://a\nCDC_RECORDS_URL=sqlite://b\nCDC_LOG_URL=sqlite://c\n")
+
+    with pytest.raises(SettingsInvalid) as refused:
+        CdcSettings()
+
+    assert refused.value.faults == (
+        "CDC_DOCUMENT_URL in .env is no setting, CDC_DOCUMENTS_URL is; rename it, or unset it",
+        "CDC_DOCUMENTS_URL is not set; set it in the environment or in .env",
+    )
+
+
+def test_what_begins_as_ours_and_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_COLOUR", "red")
+
+    assert fault_of(TwinSettings) == "TWIN_COLOUR in the environment is no setting; unset it"
+
+
+@pytest.mark.parametrize("settings", ALL)
+def test_other_programs_settings_are_none_of_ours(
+    monkeypatch: pytest.MonkeyPatch, settings: type[ServiceSettings]
+) -> None:
+    strangers = [
+        "DATABASE_URL",
+        "LLM_USER_PATH",
+        "EMBEDDING_MODEL_NAME",
+        "OPENAI_API_KEY",
+        "TWIN_TEST_ARTICLES",
+        "PORT",
+    ]
+    strangers += ["RAG_API_SERVICE_HOST", "CRAWLER_PORT_8788_TCP", "CDC_SERVICE_PORT", "OLLAMA_HOST"]  # Kubernetes' too
+    for name in strangers:
+        monkeypatch.setenv(name, "x")
+
+    assert all("is not set" in fault for fault in faults_of(settings))
+
+
+@pytest.mark.parametrize("settings", ALL)
+def test_one_file_may_hold_the_settings_of_every_service(settings: type[ServiceSettings]) -> None:
+    names = {name_of(each, field) for each in ALL for field in each.model_fields}
+    Path(".env").write_text("".join(f"{name}=1\n" for name in sorted(names)))
+
+    assert not any("is no setting" in fault for fault in faults_of(settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LLM_URL", "localhost:11434/v1", "it does not begin with http:// or https://; did you mean 'http://{value}'?"),
+        ("LLM_URL", "127.0.0.1:8000", "it does not begin with http:// or https://; did you mean 'http://{value}'?"),
+        ("TWIN_URL", "my-server", "it does not begin with http:// or https://; did you mean 'http://{value}'?"),
+        ("LLM_URL", "ftp://x", "URL scheme should be 'http' or 'https'"),
+        ("RAG_API_PORT", "http", "Input should be a valid integer, unable to parse string as an integer"),
+        ("LLM_CONTEXT", "10", "Input should be greater than or equal to 500"),
+        ("EMBEDDING_MODEL", "bert", "Input should be 'minilm' or 'hashing'"),
+    ],
+)
+def test_a_wrong_value_is_told_with_what_would_be_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+
+    assert fault_of(TwinSettings) == f"{name}: {said.format(value=value)}, got {value!r}"
+
+
+def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Guarded(ServiceSettings):
+        guard_key: SecretStr | None = Field(default=None, min_length=16)
+
+    monkeypatch.setenv("GUARD_KEY", "hush")
+
+    said = fault_of(Guarded)
+
+    assert said.startswith("GUARD_KEY: ")
+    assert "hush" not in said
+
+
+def test_settings_that_do_not_fit_each_other_are_told_by_both_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCUMENTS", "RECORDS", "LOG", "FEATURES"):
+        monkeypatch.setenv(f"FEATURE_STREAM_{name}_URL", "x://y")
+    monkeypatch.setenv("FLOW_INDEX", "3")
+
+    assert fault_of(FlowSettings) == "FLOW_INDEX 3 is none of FLOW_COUNT 1 flows, counted from 0"
+
+
+def test_a_file_that_is_no_text_is_told() -> None:
+    Path(".env").write_bytes("TWIN_OWNER=Zoë\n".encode("latin-1"))
+
+    said = fault_of(TwinSettings)
+
+    assert said.startswith(".env cannot be read: 'utf-8' codec can't decode byte 0xeb in position 13")
+    assert said.endswith("; save it as UTF-8 text that this user may read, or move it away")
