@@ -58,8 +58,6 @@ class Chain:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run cdc and the flow in threads."""
-        stop = threading.Event()
-        relay = Relay(self.documents, self.log, self.records, self.cdc_clock, NoLogger())
         stream = FeatureStream(
             self.documents,
             self.records,
@@ -70,16 +68,14 @@ class Chain:
             NoLogger(),
             flush_seconds=0.05,
         )
-        threads = [threading.Thread(target=service.run, args=(stop,)) for service in (relay, stream)]
-        for thread in threads:
-            thread.start()
-        try:
+        with self.capturing(), _in_thread(stream.run):
             yield
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join(20)
-        assert not any(thread.is_alive() for thread in threads), "a service did not stop"
+
+    @contextmanager
+    def capturing(self) -> Iterator[None]:
+        """Run cdc alone, so that the log fills."""
+        with _in_thread(Relay(self.documents, self.log, self.records, self.cdc_clock, NoLogger()).run):
+            yield
 
     def put(self, document: Raw) -> None:
         """Store a document and note what was acknowledged."""
@@ -126,3 +122,16 @@ class Chain:
         return (
             is_captured(self.documents, self.records) and not open_reemissions(self.records) and self.log.waiting() == 0
         )
+
+
+@contextmanager
+def _in_thread(run: Callable[[threading.Event], None]) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(20)
+    assert not thread.is_alive(), "a service did not stop"
