@@ -1,7 +1,6 @@
 """Stores in memory that agree, until a test plants something; the audit and housekeeping look at them."""
 
 import threading
-from collections.abc import Callable
 from datetime import timedelta
 
 from fakes.clock import SettableClock
@@ -159,13 +158,3 @@ def chunks_of(record: DocumentRecord, texts: tuple[str, ...]) -> tuple[EmbeddedC
         )
         for position, text in enumerate(texts)
     )
-
-
-def during(call: Callable[[], object], happens: Callable[[], object]) -> Callable[[], object]:
-    """Return the call, with something that happens just before it."""
-
-    def called() -> object:
-        happens()
-        return call()
-
-    return called

@@ -353,7 +353,7 @@ class TestRequests:
         def told(collection: object, key: str, record: object, if_revision: int | None = None) -> int:
             if isinstance(record, AuditReport):
                 seen.append((record.state, record.checked, record.total))
-            return put(collection, key, record, if_revision)  # type: ignore[arg-type]
+            return put(collection, key, record, if_revision)  # type: ignore[arg-type,type-var]
 
         monkeypatch.setattr(world.records, "put", told)
         world.audit()
