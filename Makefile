@@ -85,6 +85,9 @@ bench-backlog: setup ## Memory, rate and stop under backlogs, a book and 100,000
 bench-api: setup ## What a chat call costs beside the model, and a hundred streams at once
 	$(python) -m benchmarks.api
 
+soak: setup ## Ten minutes of load while anything is killed, a verdict and a plot (SECONDS=600 WAY=up|services)
+	$(python) -m benchmarks.soak --seconds $(or $(SECONDS),600) --way $(or $(WAY),up)
+
 eval-answers: setup ## Answers and refusals over the questions of benchmarks/
 	$(python) -m benchmarks.eval_answers
 
