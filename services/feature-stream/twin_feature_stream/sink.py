@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
 from twin_feature_stream.batch import Computed
+from twin_feature_stream.commit import Commit
 from twin_feature_stream.errors import Failure
 from twin_feature_stream.in_hand import HandKeeper
 from twin_feature_stream.status import FlowStatus
@@ -17,7 +18,7 @@ from twin_platform.telemetry.clock import Clock
 class FeaturePartition(StatefulSinkPartition[Computed, None]):
     """Buffers an epoch's changes and applies them together at its end."""
 
-    features: FeatureStore
+    commit: Commit
     in_hand: HandKeeper
     failure: Failure
     status: FlowStatus
@@ -39,7 +40,7 @@ class FeaturePartition(StatefulSinkPartition[Computed, None]):
             return
         try:
             self.in_hand.check()
-            self.features.apply(changes)
+            self.commit(changes)
         except PlatformError as error:
             self.failure.hand_over(error)
             return
@@ -62,4 +63,4 @@ class FeatureSink(FixedPartitionedSink[Computed, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> FeaturePartition:  # noqa: ARG002 - Bytewax's signature
         """Return the committing partition."""
-        return FeaturePartition(self.features, self.in_hand, self.failure, self.status, self.clock)
+        return FeaturePartition(Commit(self.features), self.in_hand, self.failure, self.status, self.clock)

@@ -7,15 +7,18 @@ from typing import ClassVar
 import pytest
 
 from fakes.embedding import HashEmbedder
-from fakes.flow import Stream, article, changed, eventually, post
+from fakes.features import InMemoryFeatureStore
+from fakes.flow import Stream, article, changed, eventually, post, version
 from twin_contracts.documents import DocumentType, Raw
-from twin_contracts.events import Cause
+from twin_contracts.events import Cause, Purge
 from twin_contracts.queues import Lane
 from twin_contracts.records import RecordStatus, Stage
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.ports import CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.embedding.port import Vectors, never
+from twin_platform.features.errors import PointRefused
+from twin_platform.features.port import ApplyPurge, FeatureChange
 from twin_platform.log.errors import LogUnavailable
 
 BAD = post("bad", "This text has no vector.")
@@ -134,3 +137,42 @@ def test_a_replay_that_was_parked_again_is_left_alone_by_the_next_refill() -> No
 
     assert len(cleaned) == 2
     assert statuses(stream, [BAD]) == {RecordStatus.PARKED}
+
+
+class Refusing(InMemoryFeatureStore):
+    """Refuses every call that would write a chunk with this text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def apply(self, changes: Sequence[FeatureChange]) -> None:
+        chunks = [chunk for change in changes if not isinstance(change, ApplyPurge) for chunk in change.chunks]
+        if any(self.text in chunk.payload.text for chunk in chunks):
+            raise PointRefused("the test says so")
+        super().apply(changes)
+
+
+def test_a_document_that_the_feature_store_refuses_is_parked_and_its_neighbours_are_written() -> None:
+    stream, neighbours = Stream(features=Refusing("no vector")), posts(6)
+    purge = Purge(before=version(1))
+    stream.publish([*(changed(one, 1) for one in [*neighbours[:3], BAD, *neighbours[3:]]), purge], partition=0)
+
+    stream.run()
+
+    record = stream.features.records([BAD.id])[BAD.id]
+    assert (record.status, record.stage) == (RecordStatus.PARKED, Stage.SINK)
+    assert record.reason == "the vector store refuses to write this: the test says so"
+    assert [stream.texts(one) for one in neighbours] == [[one.text] for one in neighbours]
+
+
+@pytest.mark.parametrize("place", ["stone 200 ", "stone 399 "], ids=["in the middle", "at the end"])
+def test_a_book_of_which_the_feature_store_refuses_a_slice_is_parked_whole(place: str) -> None:
+    stream = Stream(features=Refusing(place))
+    stream.publish([changed(BOOK, 1)])
+
+    stream.run()
+
+    record = stream.features.records([BOOK.id])[BOOK.id]
+    assert (record.status, record.stage) == (RecordStatus.PARKED, Stage.SINK)
+    assert stream.texts(BOOK) == []

@@ -11,6 +11,14 @@ class FeaturesUnavailable(TransientError):
         super().__init__(f"the vector store could not {tried}: {why}; what was not flushed is applied again")
 
 
+class PointRefused(PermanentError):
+    """The vector store refuses something that it was to write, and would again; of the rest, any part is written."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(f"the vector store refuses to write this: {why}")
+
+
 class FeaturesUnreadable(PermanentError):
     """The folder holds something that this engine cannot open."""
 

@@ -119,6 +119,7 @@ class FeatureStore(Protocol):
 
         Raises:
             FeaturesUnavailable: transient; repeat the whole epoch.
+            PointRefused: one of the changes can never be written; repeat with fewer to learn which.
         """
 
     def listen(self) -> AbstractContextManager[Listener]:
