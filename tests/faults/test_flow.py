@@ -130,12 +130,12 @@ def test_an_exception_parks_its_document_alone(services: Services, load: Load, s
 def test_a_document_that_kills_is_parked_alone(services: Services, load: Load, seen: Seen, stage: Stage) -> None:
     deadly = services.process("deadly", "-m", "faults.broken_flow", stage, KILL).start()
     cdc = services.start_cdc()
-    with restarting(deadly), load.running():
-        load.wait_for(50)
-        put(services, MARKED)
-        load.wait_for(50)
-        wait_until(lambda: deadly.starts > MOST_RESTARTS, 120, lambda: deadly.said)
-        load.wait_for(50)
+    with restarting(deadly):
+        with load.running():
+            load.wait_for(50)
+            put(services, MARKED)
+            wait_until(lambda: deadly.starts > MOST_RESTARTS, 120, lambda: deadly.said)
+            load.wait_for(50)
         services.wait_until_quiet()
 
     verdict, record, others = services.verdict(), record_of(services, MARKED), parked(services)
