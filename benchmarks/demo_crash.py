@@ -32,10 +32,12 @@ from twin_contracts.events import EventHeaders
 from twin_contracts.http import DocumentPage, DocumentState, SystemStatus
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_contracts.records import RecordStatus
+from twin_feature_stream.in_hand import IN_HAND
 from twin_platform.documents.open import open_document_store
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.errors import PlatformError
 from twin_platform.features.open import open_feature_store
+from twin_platform.records.open import open_record_store
 from twin_platform.telemetry.clock import SystemClock
 
 KILLS_AT: Final = (0.15, 0.4, 0.65)
@@ -60,8 +62,10 @@ class Waiting:
     """What the log holds while nobody runs."""
 
     events: int
+    in_hand: int
+    """Of these, how many the killed process was working on."""
     done: int
-    """Of these, how many that the killed process had made searchable and not acknowledged yet."""
+    """Of these, how many it had made searchable and not acknowledged yet."""
     about: str
     """What some of them are about."""
 
@@ -97,8 +101,11 @@ class Demo:
         self.system.kill_child()
         killed = time.monotonic()
         waiting = waiting_in_log(self.system, searchable, self.names)
-        self.redelivered += waiting.done
-        tell(f"The log on disk holds {waiting.events} events that nobody has acknowledged: {waiting.about}.")
+        self.redelivered += waiting.done + waiting.in_hand
+        tell(
+            f"The log on disk holds {waiting.events} events that nobody has acknowledged; {waiting.in_hand} were being "
+            f"worked on. They are about {waiting.about}."
+        )
         next(seen for seen in self._watch(told=False) if seen.chunks_embedded)
         took = time.monotonic() - killed
         tell(f"{took:.1f} s after the kill, process {self.system.child().pid} embeds what they tell.", "")
@@ -143,9 +150,12 @@ def waiting_in_log(
         rows = [
             EventHeaders.model_validate_json(row) for (row,) in log.execute("SELECT headers FROM events ORDER BY seq")
         ]
+    with open_record_store(f"sqlite://{system.data}/records.db") as records:
+        left = records.get(IN_HAND, "0")
+    in_hand = len(left.record.handling) if left else 0
     done = sum((row.document_id, row.content_hash) in searchable for row in rows)
     about = dict.fromkeys(names[row.document_id] for row in rows if row.document_id is not None)
-    return Waiting(len(rows), done, ", ".join([*list(about)[:NAMED], "…"]))
+    return Waiting(len(rows), in_hand, done, ", ".join([*list(about)[:NAMED], "and others"]))
 
 
 def count(data: Path, spec: EmbeddingSpec, acknowledged: Acknowledged, redelivered: int) -> bool:
@@ -167,7 +177,7 @@ def count(data: Path, spec: EmbeddingSpec, acknowledged: Acknowledged, redeliver
         f"stale           {verdict.stale:5}   there with an older content",
         f"visible orphans {verdict.orphans:5}   passages of what was deleted or replaced",
         f"unexpected      {verdict.unexpected:5}   there and never acknowledged",
-        f"redelivered     {redelivered:5}   events that were done before a kill and came again",
+        f"redelivered     {redelivered:5}   events in hand, or done and not acknowledged, that came again",
     )
     return verdict.exact and whole
 
