@@ -1,9 +1,9 @@
 """`python -m twin_crawler`: the crawler as a process of its own, over stores that it opens by their URLs."""
 
-import os
 import sys
 import threading
-import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import uvicorn
@@ -15,51 +15,47 @@ from twin_crawler.http import CrawlerRoutes
 from twin_crawler.service import CrawlerService
 from twin_crawler.settings import Settings
 from twin_platform.documents.open import open_document_store
-from twin_platform.errors import PlatformError
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
+from twin_platform.service import Service, run_process
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import JsonLogger
 
-STOP_SECONDS = 10.0
+_LOGGER = JsonLogger("crawler")
 
 
-def main() -> int:
-    """Crawl and serve until a signal; return the exit status."""
-    try:
-        _run(Settings())
-    except PlatformError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+class HttpService:
+    """The crawler's HTTP routes, served until stopped. A port in use ends the process: the server says so and exits."""
+
+    def __init__(self, routes: CrawlerRoutes, host: str, port: int) -> None:
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                routes.app(), host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3
+            )
+        )
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set."""
+        threading.Thread(target=self._exit_at, args=(stop,), name="http-stop", daemon=True).start()
+        self._server.run()
+
+    def _exit_at(self, stop: threading.Event) -> None:
+        stop.wait()
+        self._server.should_exit = True
 
 
-def _run(settings: Settings) -> None:
-    clock, stop = SystemClock(), threading.Event()
+@contextmanager
+def _opened(settings: Settings, stop: threading.Event) -> Iterator[Sequence[Service]]:
+    clock = SystemClock()
     with (
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
     ):
         owner = partial(owner_of, records, otherwise=AuthorRef.of(settings.owner))
         stores = Stores(documents, records, clock)
-        with open_crawler(stores, owner, settings.allow_hosts, settings.name, JsonLogger("crawler"), stop) as crawler:
-            thread = threading.Thread(target=_crawl, args=(crawler, stop), name="crawler", daemon=True)
-            thread.start()
+        with open_crawler(stores, owner, settings.allow_hosts, settings.name, _LOGGER, stop) as crawler:
             routes = CrawlerRoutes(records, clock, partial(_status, crawler), settings.key.get_secret_value())
-            try:
-                uvicorn.run(routes.app(), host=settings.host, port=settings.port, log_level="warning", lifespan="off")
-            finally:
-                stop.set()
-                thread.join(STOP_SECONDS)
-
-
-def _crawl(crawler: CrawlerService, stop: threading.Event) -> None:
-    """Run the crawler; a bug ends the process, so that whoever runs it starts another."""
-    try:
-        crawler.run(stop)
-    except BaseException:  # noqa: BLE001 - nothing may end a thread unseen
-        traceback.print_exc()
-        os._exit(1)
+            yield crawler, HttpService(routes, settings.host, settings.port)
 
 
 def _status(crawler: CrawlerService) -> ComponentStatus:
@@ -68,4 +64,4 @@ def _status(crawler: CrawlerService) -> ComponentStatus:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_process(Settings, _opened, _LOGGER))
