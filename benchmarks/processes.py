@@ -254,10 +254,9 @@ class Services:
 
     def process(self, name: str, *arguments: str, **environment: str) -> Process:
         """Return a process of this installation, not started; `arguments` are Python's."""
+        read = {"CDC": ("documents", "records", "log"), "FEATURE_STREAM": ("documents", "records", "log", "features")}
         settings = {
-            f"{prefix}_{store.upper()}_URL": self.url(store)
-            for prefix in ("CDC", "FEATURE_STREAM")
-            for store in ("documents", "records", "log", "features")
+            f"{prefix}_{store.upper()}_URL": self.url(store) for prefix, stores in read.items() for store in stores
         }
         path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
         settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONPATH": os.pathsep.join(filter(None, path))}
