@@ -1,5 +1,6 @@
 """The embedded system: every service as a thread of this process over one data folder."""
 
+import errno
 import shutil
 import socket
 import threading
@@ -7,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from typing import TypeAlias
 
 import uvicorn
 
 from twin_cdc.relay import Relay
 from twin_cli.data_folder import DataFolder
-from twin_cli.errors import CommandError, PortInUse
+from twin_cli.errors import AddressUnusable, CommandError, DocumentsMissing, PortInUse
+from twin_cli.port_holder import holder_of
 from twin_cli.settings import Settings
 from twin_cli.supervise import Service, Supervisor
 from twin_contracts.documents import AuthorRef
@@ -21,7 +25,10 @@ from twin_contracts.http import ComponentStatus
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_crawler import bootstrap as crawler
 from twin_crawler.service import CrawlerService
+from twin_feature_stream.audit import Stores as Compared
 from twin_feature_stream.bootstrap import build_registry
+from twin_feature_stream.housekeeping import Housekeeper
+from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.status import FlowStatus
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
@@ -43,6 +50,7 @@ from twin_rag_api.adapters.open_model import ModelSettings, open_model
 from twin_rag_api.bootstrap import Parts, build_api
 from twin_rag_api.ports import LanguageModel
 
+_Running: TypeAlias = Relay | FeatureStream | CrawlerService | Housekeeper
 START_SECONDS = 30.0
 _CRAWLER = "twin-up"
 """The one crawler of a data folder: what it had claimed when it was killed it takes up at once."""
@@ -81,8 +89,12 @@ def running_system(
             crawler.open_crawler(sources, owner, settings.crawler_allow_hosts, _CRAWLER, logger, supervisor.stop)
         )
         relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
-        stream = _feature_stream(stores, logger)
-        for name, service in (("cdc", relay), ("feature-stream", stream), ("crawler", crawling)):
+        registry = build_registry(stores.embedder)
+        stream = _feature_stream(stores, registry, logger)
+        compared = Compared(stores.documents, stores.records, stores.log, stores.features, stores.clock)
+        services: dict[str, _Running] = {"cdc": relay, "feature-stream": stream, "crawler": crawling}
+        services["housekeeper"] = Housekeeper(compared, registry, logger)
+        for name, service in services.items():
             supervisor.start(Service(name, service.run, partial(_component, name, service)))
         opened.callback(_shut_down, supervisor, logger)
         model = open_model(_model_settings(settings), say)
@@ -93,13 +105,13 @@ def running_system(
         yield url
 
 
-def _feature_stream(stores: Stores, logger: Logger) -> FeatureStream:
+def _feature_stream(stores: Stores, registry: HandlerRegistry, logger: Logger) -> FeatureStream:
     return FeatureStream(
         stores.documents,
         stores.records,
         stores.log,
         stores.features,
-        build_registry(stores.embedder),
+        registry,
         stores.clock,
         logger,
     )
@@ -142,6 +154,7 @@ def _open(
 ) -> Stores:
     clock = SystemClock()
     path = folder.path
+    _refuse_lost_documents(path, say)
     embedder = open_embedder(
         EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache), say
     )
@@ -153,6 +166,22 @@ def _open(
         embedder=embedder,
         clock=clock,
     )
+
+
+def _refuse_lost_documents(folder: Path, say: Callable[[str], None]) -> None:
+    """Refuse a folder whose documents are gone; say so where it is only the records.
+
+    A new folder's documents are made before its records, so that a kill in between does not look like a loss.
+    """
+    documents, records = folder / "documents.db", folder / "records.db"
+    if _has_content(records) and not _has_content(documents):
+        raise DocumentsMissing(str(documents), "is empty" if documents.exists() else "is missing")
+    if _has_content(documents) and not _has_content(records) and (folder / "vectors").exists():
+        say(f"{str(records)!r} is missing: keys, the owner, merged authors and crawls begin anew; documents are kept")
+
+
+def _has_content(database: Path) -> bool:
+    return database.exists() and (not database.is_file() or database.stat().st_size > 0)
 
 
 def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say: Callable[[str], None]) -> FeatureStore:
@@ -180,7 +209,10 @@ def _listen(host: str, port: int) -> Iterator[socket.socket]:
         try:
             listening.bind((host, port))
         except OSError as error:
-            raise PortInUse(host, port, error.strerror or str(error)) from error
+            why = error.strerror or str(error)
+            if error.errno == errno.EADDRINUSE:
+                raise PortInUse(host, port, why, holder_of(port)) from error
+            raise AddressUnusable(host, port, why) from error
         listening.listen(128)
         yield listening
 
@@ -213,7 +245,7 @@ def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]
         thread.join()
 
 
-def _component(name: str, service: Relay | FeatureStream | CrawlerService) -> ComponentStatus:
+def _component(name: str, service: _Running) -> ComponentStatus:
     state, detail = service.status.state, service.status.detail
     ready = state in {"active", "running"}
     known = "ready" if ready else state if state in {"starting", "stopped"} else "degraded"

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from twin_contracts.documents import DocumentType
 from twin_contracts.records import Stage
+from twin_feature_stream.audit import Stores
 from twin_feature_stream.handlers.chunk_code import ChunkSyntaxTree
 from twin_feature_stream.handlers.chunk_markdown import ChunkMarkdown
 from twin_feature_stream.handlers.chunk_prose import ChunkProse
@@ -12,6 +13,7 @@ from twin_feature_stream.handlers.clean_article import CleanArticle
 from twin_feature_stream.handlers.clean_code import CleanCode
 from twin_feature_stream.handlers.clean_post import CleanPost
 from twin_feature_stream.handlers.embed_chunks import EmbedChunks
+from twin_feature_stream.housekeeping import Housekeeper
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.settings import Settings
 from twin_feature_stream.stream import FeatureStream
@@ -60,22 +62,23 @@ def open_stream(
         registry: other handlers than `build_registry`'s, for a test that breaks one.
     """
     clock = SystemClock()
+    registry = registry or build_registry(embedder)
     with (
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
         open_event_log(settings.log_url) as log,
         open_feature_store(settings.features_url, embedder.spec) as features,
     ):
-        yield [
-            FeatureStream(
-                documents=documents,
-                records=records,
-                log=log,
-                features=features,
-                registry=registry or build_registry(embedder),
-                clock=clock,
-                logger=logger,
-                flow_index=settings.flow_index,
-                flow_count=settings.flow_count,
-            )
-        ]
+        stream = FeatureStream(
+            documents=documents,
+            records=records,
+            log=log,
+            features=features,
+            registry=registry,
+            clock=clock,
+            logger=logger,
+            flow_index=settings.flow_index,
+            flow_count=settings.flow_count,
+        )
+        housekeeper = Housekeeper(Stores(documents, records, log, features, clock), registry, logger)
+        yield [stream, housekeeper] if settings.flow_index == 0 else [stream]

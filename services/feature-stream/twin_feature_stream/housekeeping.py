@@ -48,6 +48,8 @@ class Patience:
     settle_seconds: float = SETTLE_SECONDS
     watched_for: timedelta = WATCHED_FOR
     every: timedelta = EVERY
+    after_start_seconds: float = 60.0
+    """A command that runs the system for an answer is not kept up by what is overdue."""
 
 
 @dataclass
@@ -76,9 +78,14 @@ class Housekeeper:
     patience: Patience = Patience()
     status: HousekeeperStatus = field(default_factory=HousekeeperStatus)
 
+    def __post_init__(self) -> None:
+        """Count from now how long the system has been running."""
+        self._began = self.stores.clock.monotonic()
+
     def run(self, stop: Flag) -> None:
         """Run until `stop` is set; transient errors are waited out, any other is raised."""
         backoff = FIRST_BACKOFF
+        self._tell("running", None)
         while not stop.is_set():
             try:
                 self.look(stop)
@@ -96,7 +103,7 @@ class Housekeeper:
         self._audit(stop)
         self._remove_watched()
         if not stop.is_set() and self._is_due() and not self.stores.on_its_way():
-            self._keep_house(stop)
+            self.keep_house(stop)
 
     def _audit(self, stop: Flag) -> bool:
         """Carry out the audits that were asked for; return whether none is left."""
@@ -131,13 +138,14 @@ class Housekeeper:
 
     def _is_due(self) -> bool:
         now = self.stores.clock.now()
+        is_settled = self.stores.clock.monotonic() - self._began >= self.patience.after_start_seconds
         last = self.stores.records.get(HOUSEKEPT, _KEY)
         if last is None:
             self.stores.records.put(HOUSEKEPT, _KEY, Housekept(at=now))
             return False
-        return last.record.at <= now - self.patience.every
+        return is_settled and last.record.at <= now - self.patience.every
 
-    def _keep_house(self, stop: Flag) -> None:
+    def keep_house(self, stop: Flag) -> None:
         """Audit, then forget what is over and give back its room; put down that it was done."""
         stores, now = self.stores, self.stores.clock.now()
         ask_audit(stores.records, stores.clock, "housekeeping")
