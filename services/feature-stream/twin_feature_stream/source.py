@@ -31,6 +31,8 @@ POLL_SECONDS = 0.005
 LONGEST_POLL_SECONDS = 0.02
 POLL_SHARE = 0.02
 """Of the time since the last work: a flow that has been idle for a second looks every 20 ms."""
+REST_SECONDS = 0.5
+"""How long the source looks for work before it lets Bytewax have a round."""
 
 
 @dataclass
@@ -73,8 +75,6 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
     def _next_batch(self) -> list[Epoch]:
         if self.failure.error:
             raise StopIteration
-        if self._emitted is None:
-            self.stop.wait(self._rest())
         now = self.clock.monotonic()
         share = BUSY_FLUSH_SHARE if self._emitted else IDLE_FLUSH_SHARE
         self._commit(now)
@@ -85,13 +85,24 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
             self._flush()
         if stopping:
             raise StopIteration
-        self._began = self.clock.monotonic()
-        self._submit()
-        self._emitted = self._submitted.popleft() if self._submitted else None
-        if self._emitted is None:
+        self._look_for_work(until=min(now + REST_SECONDS, due) if self._committed else now + REST_SECONDS)
+        if not self._submitted:
             return []
         self._worked = self._began
+        self._emitted = self._submitted.popleft()
         return [self._emitted]
+
+    def _look_for_work(self, until: float) -> None:
+        """Submit what there is; where there is nothing, look again every few milliseconds.
+
+        These rests are not left to Bytewax: it would wake up every millisecond, and one of its rounds costs more than a
+        look. Measured, that took 4 % of a core.
+        """
+        self._began = self.clock.monotonic()
+        self._submit()
+        while not self._submitted and self._began < until and not self.stop.wait(self._pause()):
+            self._began = self.clock.monotonic()
+            self._submit()
 
     def _submit(self) -> None:
         """Have two epochs on their way: the one to be handed out now, and one behind it; a suspect has none beside."""
@@ -111,12 +122,8 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
     def _uncommitted(self) -> list[Delivery]:
         return [work.delivery for epoch in self._submitted for work in epoch.works]
 
-    def _rest(self) -> float:
-        """Return the seconds between two looks while there is no work.
-
-        They are waited for here and not by Bytewax, which would wake up every millisecond: measured, 2 % of a core.
-        """
-        idle = self.clock.monotonic() - self._worked
+    def _pause(self) -> float:
+        idle = self._began - self._worked
         return min(LONGEST_POLL_SECONDS, max(POLL_SECONDS, idle * POLL_SHARE))
 
     def snapshot(self) -> None:
