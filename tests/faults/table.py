@@ -10,6 +10,9 @@ import pytest
 REQUIRED = frozenset({1, 2, 3, 6, 8, 10, 17, 18, 19, 26, 27, 28, 29, 30, 32, 33, 34, 35, 36})
 """Of the design's list, those that this release's adapters can have; each needs a test, and all of its have to pass."""
 
+BESIDE_THE_LIST = 0
+"""Number of a fault that the design does not list."""
+
 _WIDTHS = (3, 32, 32, 48, 7)
 
 
