@@ -135,7 +135,11 @@ class InMemoryDocumentStore:
 
     def changes(self, position: str | None) -> "InMemoryChangeFeed":
         with self.changed:
-            return InMemoryChangeFeed(self, self.contents.last if position is None else self.parse(position))
+            try:
+                return InMemoryChangeFeed(self, self.contents.last if position is None else self.parse(position))
+            except PositionLost:
+                self._go_past(position or "")
+                raise
 
     def captured(self, position: str) -> bool:
         with self.changed:
@@ -173,6 +177,14 @@ class InMemoryDocumentStore:
         if not self.contents.forgotten <= version <= self.contents.last:
             raise PositionLost(token, "it is later than the newest version or older than a forgotten deletion")
         return version
+
+    def _go_past(self, token: str) -> None:
+        seconds, _, increment = token.partition(":")[2].partition(".")
+        if not (seconds.isdecimal() and increment.isdecimal()):
+            return
+        lost = Version(seconds=int(seconds), increment=int(increment))
+        if self.contents.last < lost:
+            self.contents.forgotten = self._allocate(self._clock.now(), lost)
 
     def later_than(self, version: Version) -> list[tuple[DocumentId, Kept]]:
         """Return the rows after `version`, oldest first; to be called holding `changed`."""

@@ -166,6 +166,28 @@ class ChangeFeedContract(OnDocumentHome):
         with home.open(clock) as restored, pytest.raises(PositionLost):
             restored.changes(position)
 
+    def test_a_store_that_was_restored_goes_on_after_the_position_that_it_lost(
+        self, home: DocumentHome, clock: SettableClock
+    ) -> None:
+        home.back_up()
+        with home.open(clock) as store:
+            store.upsert(post("a"))
+            position, before = now_position(store), store.read(()).version
+            position = now_position(store)
+        home.restore()
+        clock.turn(timedelta(hours=-1))
+
+        with home.open(clock) as restored:
+            with pytest.raises(PositionLost):
+                restored.changes(position)
+            after = restored.read(()).version
+            with pytest.raises(PositionLost):  # whoever was killed before it took note is told again
+                restored.changes(position)
+
+            assert after > before
+            restored.upsert(post("b"))
+            assert restored.captured(now_position(restored))
+
     def test_a_position_before_a_forgotten_deletion_is_lost(self, store: DocumentStore, clock: SettableClock) -> None:
         store.upsert(post("a"))
         with closing(store.changes(None)) as feed:

@@ -144,7 +144,8 @@ class DocumentStore(Protocol):
         """Open the feed after `position`; None means from now on.
 
         Raises:
-            PositionLost: as for `ChangeFeed.read`.
+            PositionLost: as for `ChangeFeed.read`. Whatever the store commits from then on is later than `position`,
+                also where it was restored from a backup that had not come so far.
         """
 
     def captured(self, position: str) -> bool:

@@ -22,10 +22,13 @@ from twin_platform.documents.sqlite_file import (
     Versions,
     allocate,
     fetch,
+    forget_before,
+    go_past,
     moment_text,
     open_file,
     put,
     put_deletion,
+    version_in,
 )
 from twin_platform.sqlite import compact, moment, transaction, translated
 from twin_platform.telemetry.clock import Clock
@@ -153,7 +156,14 @@ class SqliteDocumentStore:
 
     def changes(self, position: str | None) -> SqliteChangeFeed:
         """Open the feed after `position`; None means from now on. Whoever opened it closes it."""
-        return SqliteChangeFeed(self._path, position)
+        try:
+            return SqliteChangeFeed(self._path, position)
+        except PositionLost as error:
+            lost = version_in(error.position)
+            if lost is not None:
+                with self._writing() as connection:
+                    go_past(connection, lost, self._clock.now())
+            raise
 
     def captured(self, position: str) -> bool:
         """Return whether no row is later than this position; False, too, where a feed could not continue there."""
@@ -173,11 +183,7 @@ class SqliteDocumentStore:
             newest = fetch(connection, order, (moment_text(before),))
             if not newest:
                 return 0
-            forgotten = max(Versions.read(connection).forgotten, newest[0].version)
-            connection.execute(
-                "UPDATE versions SET forgotten_seconds = ?, forgotten_increment = ?",
-                (forgotten.seconds, forgotten.increment),
-            )
+            forget_before(connection, newest[0].version)
             deleted = connection.execute("DELETE FROM documents WHERE " + condition, (moment_text(before),))  # noqa: S608
             return deleted.rowcount
 

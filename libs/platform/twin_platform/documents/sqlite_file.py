@@ -112,18 +112,22 @@ class Versions:
         Raises:
             PositionLost: changes since then are no longer known.
         """
-        match = _TOKEN.fullmatch(token)
-        if match is None:
+        version = version_in(token)
+        if version is None:
             raise PositionLost(token, "it is not a position of an SQLite document store")
-        store, seconds, increment = match.groups()
-        version = Version(seconds=int(seconds), increment=int(increment))
-        if store != self.store:
+        if not token.startswith(f"{self.store}:"):
             raise PositionLost(token, "the store has been created anew since")
         if version > self.last:
             raise PositionLost(token, f"the store's newest version is {self.last}: an older backup was restored")
         if version < self.forgotten:
             raise PositionLost(token, f"deletions up to {self.forgotten} are forgotten")
         return version
+
+
+def version_in(token: str) -> Version | None:
+    """Return the version that a position names, of whichever file; None where it is no position."""
+    match = _TOKEN.fullmatch(token)
+    return Version(seconds=int(match[2]), increment=int(match[3])) if match else None
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -136,6 +140,24 @@ def allocate(connection: sqlite3.Connection, now: datetime, at_least: Version = 
     version = Version.after(max(Versions.read(connection).last, at_least), now)
     connection.execute("UPDATE versions SET seconds = ?, increment = ?", (version.seconds, version.increment))
     return version
+
+
+def forget_before(connection: sqlite3.Connection, version: Version) -> None:
+    """Note that what was deleted before this version is no longer known: positions before it are lost."""
+    forgotten = max(Versions.read(connection).forgotten, version)
+    connection.execute(
+        "UPDATE versions SET forgotten_seconds = ?, forgotten_increment = ?", (forgotten.seconds, forgotten.increment)
+    )
+
+
+def go_past(connection: sqlite3.Connection, lost: Version, now: datetime) -> None:
+    """Where the newest version is before `lost`, as after a backup was restored, go on after it.
+
+    What others made of the lost versions is then older than whatever comes, and gives way. What happened before is not
+    known, so every position before is lost, as often as it is asked for.
+    """
+    if Versions.read(connection).last < lost:
+        forget_before(connection, allocate(connection, now, lost))
 
 
 def put(connection: sqlite3.Connection, document: Raw, version: Version, now: datetime, body: bytes) -> None:
