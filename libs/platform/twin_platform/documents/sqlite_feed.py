@@ -10,8 +10,8 @@ from twin_platform.documents.port import Change, DeletedDocument
 from twin_platform.documents.sqlite_file import StoredRow, Versions, fetch, open_file
 from twin_platform.sqlite import moment, translated
 
-_POLL_SECONDS = 0.01
-"""Between two looks at SQLite's own change counter; a look takes microseconds."""
+_POLL_SECONDS = 0.02
+"""Between two looks at SQLite's own change counter; a look takes microseconds, waking up for it takes longer."""
 
 
 class SqliteChangeFeed:
