@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+MONGO_SCHEMES = ("mongodb", "mongodb+srv")
+
 
 def scheme_of(url: str) -> str:
     """Return what stands before `://`; empty where there is none."""

@@ -1,6 +1,7 @@
 """A raw document as a store keeps it: serialised, with the moment it was committed."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -14,7 +15,7 @@ from twin_platform.documents.port import InvalidDocument, Row, StoredDocument
 _REASON_LENGTH = 1000
 
 
-class _NotValid(ValueError):
+class NotValid(ValueError):
     """Why stored bytes are no raw document; never quotes them."""
 
 
@@ -34,7 +35,7 @@ def document_of(document_id: DocumentId, body: bytes) -> Raw | None:
     """Return the document stored under this id, None where what is stored is not valid."""
     try:
         return _parse(document_id, body)
-    except _NotValid:
+    except NotValid:
         return None
 
 
@@ -42,18 +43,27 @@ def row_of(document_id: DocumentId, version: Version, content_hash: Digest, body
     """Return what is stored under this id; bytes that are no raw document carry their own hash and the reason."""
     try:
         document = _parse(document_id, body)
-    except _NotValid as error:
+    except NotValid as error:
         return InvalidDocument(document_id, version, hashlib.sha256(body).hexdigest(), str(error))
     return StoredDocument(document_id, version, document.committed_at, content_hash, len(body), document)
 
 
+def parse_fields(document_id: DocumentId, fields: Mapping[str, object]) -> Raw:
+    """Return the document of these fields, in which its id may be missing; raises `NotValid`."""
+    return _valid(document_id, lambda: RAW_DOCUMENT.validate_python({"id": document_id} | dict(fields)))
+
+
 def _parse(document_id: DocumentId, body: bytes) -> Raw:
+    return _valid(document_id, lambda: RAW_DOCUMENT.validate_json(body))
+
+
+def _valid(document_id: DocumentId, validated: Callable[[], Raw]) -> Raw:
     try:
-        document = RAW_DOCUMENT.validate_json(body)
+        document = validated()
     except ValidationError as error:
         faults = error.errors(include_url=False, include_context=False, include_input=False)
         told = "; ".join(": ".join([".".join(map(str, fault["loc"])) or "document", fault["msg"]]) for fault in faults)
-        raise _NotValid(told.replace("\x00", "\\0")[:_REASON_LENGTH]) from error
+        raise NotValid(told.replace("\x00", "\\0")[:_REASON_LENGTH]) from error
     if document.id != document_id:
-        raise _NotValid(f"id: is stored under {document_id!r} and calls itself {document.id!r}")
+        raise NotValid(f"id: is stored under {document_id!r} and calls itself {document.id!r}")
     return document

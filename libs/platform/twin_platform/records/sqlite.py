@@ -7,10 +7,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from pydantic import ValidationError
-
-from twin_platform.records.errors import RecordsUnavailable, RecordUnreadable
+from twin_platform.records.errors import RecordsUnavailable
 from twin_platform.records.port import ABSENT, Collection, R, RecordChanged, Stored
+from twin_platform.records.validate import validated
 from twin_platform.sqlite import compact, connect, transaction, translated
 
 _APPLICATION_ID = 0x74775263  # "twRc"
@@ -105,9 +104,4 @@ def _row(connection: sqlite3.Connection, collection: str, key: str) -> tuple[int
 
 
 def _stored(collection: Collection[R], key: str, revision: int, body: str) -> Stored[R]:
-    try:
-        return Stored(key, collection.model.model_validate_json(body), revision)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, fault["loc"])) or "record"
-        raise RecordUnreadable(collection.name, key, f"{place}: {fault['msg']}") from error
+    return Stored(key, validated(collection, key, body), revision)
