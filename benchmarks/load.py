@@ -143,7 +143,7 @@ def id_of(number: int) -> DocumentId:
 
 def random_document(number: int, edition: int, chance: random.Random) -> Raw:
     """Return a post, an article with headings or a source file; a few are above the claim-check limit."""
-    size = chance.choices((60, 400, 2_500, 12_000, 80_000), (30, 40, 20, 9, 1))[0]
+    size = chance.choices((60, 400, 2_500, 12_000, 80_000), (30, 40, 20, 8, 2))[0]
     shared = {"id": id_of(number), "author": AUTHOR, "source": Source(platform="load")}
     match chance.choices(("post", "article", "code"), (60, 25, 15))[0]:
         case "post":

@@ -58,7 +58,7 @@ def judge(
         features: the snapshots, quiet.
         duplicates: as the log's reader counted them; only told.
     """
-    stored = _hashes(documents)
+    stored = hashes_of(documents)
     settled = ledger.settled(stored) if isinstance(ledger, Ledger) else ledger
     present = {document_id: held for document_id, held in settled.items() if held is not None}
     records = {record.document_id: record for record in features.find_records(with_text=False)}
@@ -91,7 +91,8 @@ def judge_folder(data: Path, ledger: Ledger | Mapping[DocumentId, Held], spec: E
         return judge(ledger, documents, features)
 
 
-def _hashes(documents: DocumentStore) -> dict[DocumentId, Digest]:
+def hashes_of(documents: DocumentStore) -> dict[DocumentId, Digest]:
+    """Return the content hash of every stored document."""
     found: dict[DocumentId, Digest] = {}
     while page := documents.hashes(max(found, default=None), PAGE):
         found.update(page)
