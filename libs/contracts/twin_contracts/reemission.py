@@ -31,13 +31,20 @@ class Reemission(Contract):
     reason: Annotated[Text, StringConstraints(max_length=500)]
     cause: Cause = Cause.REFILL
     requested_at: Instant
+    after: Version | None = None
+    """Its events are later than this: who asked can tell by a record's version that it has been tried again."""
     progress: ReemissionProgress | None = None
     finished_at: Instant | None = None
 
     @classmethod
     def new(
-        cls, reason: str, requested_at: Instant, ids: tuple[DocumentId, ...] | None = None, cause: Cause = Cause.REFILL
+        cls,
+        reason: str,
+        requested_at: Instant,
+        ids: tuple[DocumentId, ...] | None = None,
+        cause: Cause = Cause.REFILL,
+        after: Version | None = None,
     ) -> "Reemission":
         """Return a request whose id follows from its content and moment."""
         identity = uuid_of("reemission", reason, requested_at.isoformat(), *(ids or ("everything",)))
-        return cls(id=identity, ids=ids, reason=reason, cause=cause, requested_at=requested_at)
+        return cls(id=identity, ids=ids, reason=reason, cause=cause, requested_at=requested_at, after=after)

@@ -10,6 +10,7 @@ from typing import Final, TypeAlias
 
 from pydantic import TypeAdapter
 
+from twin_contracts.audit import AuditReport, AuditRequest
 from twin_contracts.authors import AuthorList, Forgotten, Merged, MergeInput, OwnerInput
 from twin_contracts.base import Contract
 from twin_contracts.chat import ChatCompletion, ChatCompletionChunk, ChatRequest, Model, ModelList, OpenAIError
@@ -32,6 +33,7 @@ from twin_contracts.http import (
 from twin_contracts.live import DocumentNews
 from twin_contracts.records import ChunkPayload, DocumentRecord
 from twin_contracts.reemission import Reemission
+from twin_contracts.repair import Optimized, ParkedPage, ReemissionInput, ReemissionStatus, UnreadableDetail
 from twin_contracts.style import StyleCard
 from twin_contracts.training import (
     AdapterRelease,
@@ -44,6 +46,8 @@ from twin_contracts.training import (
 
 _MODELS: Final[tuple[type[Contract], ...]] = (
     AdapterRelease,
+    AuditReport,
+    AuditRequest,
     AuthorList,
     ChatCompletion,
     ChatCompletionChunk,
@@ -71,16 +75,21 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     Model,
     ModelList,
     OpenAIError,
+    Optimized,
     OwnerInput,
+    ParkedPage,
     PreferenceSample,
     Problem,
     Readiness,
     Reemission,
+    ReemissionInput,
+    ReemissionStatus,
     SearchRequest,
     SearchResult,
     SourcePage,
     StyleCard,
     SystemStatus,
+    UnreadableDetail,
 )
 Parser: TypeAlias = TypeAdapter[Raw] | TypeAdapter[DocumentEvent | Purge] | TypeAdapter[Contract]
 CONTRACTS: Final[dict[str, Parser]] = {

@@ -17,8 +17,10 @@ from twin_rag_api.forget import ForgetRoutes
 from twin_rag_api.gate import Gate
 from twin_rag_api.models import ModelRoutes
 from twin_rag_api.openapi import Api, refuse_unknown_query
+from twin_rag_api.parked import ParkedRoutes
 from twin_rag_api.parts import Parts
 from twin_rag_api.problems import install_error_responses
+from twin_rag_api.repair import RepairRoutes
 from twin_rag_api.retrieve import Retriever
 from twin_rag_api.search import SearchRoutes
 from twin_rag_api.system import SystemRoutes
@@ -49,6 +51,8 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(ForgetRoutes(parts).router())
     app.include_router(EventRoutes(parts).router())
     app.include_router(CrawlRoutes(parts).router())
+    app.include_router(ParkedRoutes(parts).router())
+    app.include_router(RepairRoutes(parts).router())
     app.include_router(SearchRoutes(retrieve, parts.records).router())
     app.include_router(ModelRoutes(parts).router())
     app.include_router(ChatRoutes(parts).router())

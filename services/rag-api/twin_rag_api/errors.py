@@ -93,6 +93,42 @@ class CrawlUnknown(ApiError):
         )
 
 
+class ReemissionUnknown(ApiError):
+    """No such request, or no longer."""
+
+    status = 404
+
+    def __init__(self, request_id: DocumentId) -> None:
+        self.request_id = request_id
+        super().__init__(
+            f"there is no re-emission {request_id!r}; it was never asked for here, or it was finished more than a week "
+            "ago; POST /v1/reemissions asks for one"
+        )
+
+
+class AuditUnknown(ApiError):
+    """No such audit, or no longer."""
+
+    status = 404
+
+    def __init__(self, audit_id: DocumentId) -> None:
+        self.audit_id = audit_id
+        super().__init__(
+            f"there is no audit {audit_id!r}; it was never asked for here, or it was finished more than a week ago; "
+            "POST /v1/audits asks for one"
+        )
+
+
+class MessageUnknown(ApiError):
+    """No such unreadable message."""
+
+    status = 404
+
+    def __init__(self, message_id: DocumentId) -> None:
+        self.message_id = message_id
+        super().__init__(f"there is no unreadable message {message_id!r}; GET /v1/parked lists what was kept")
+
+
 class MediaTypeUnknown(ApiError):
     """A body that is neither JSON nor text."""
 

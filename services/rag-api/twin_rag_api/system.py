@@ -29,6 +29,9 @@ _WELCOME: Final = {
     "drafts": "/v1/drafts",
     "authors": "/v1/authors",
     "events": "/v1/events",
+    "parked": "/v1/parked",
+    "reemissions": "/v1/reemissions",
+    "audits": "/v1/audits",
 }
 
 

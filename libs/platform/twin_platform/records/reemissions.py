@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from twin_contracts.base import DocumentId
-from twin_contracts.events import Cause
+from twin_contracts.events import Cause, Version
 from twin_contracts.reemission import Reemission
 from twin_platform.records.port import Collection, RecordStore
 from twin_platform.telemetry.clock import Clock
@@ -27,11 +27,22 @@ def ask_reemission(
     reason: str,
     ids: tuple[DocumentId, ...] | None = None,
     cause: Cause = Cause.REFILL,
+    after: Version | None = None,
 ) -> Reemission:
-    """Ask cdc to publish present states again; `ids` None asks for everything. Returns the request as stored."""
-    request = Reemission.new(reason, clock.now(), ids, cause)
+    """Ask cdc to publish present states again; `ids` None asks for everything. Returns the request as stored.
+
+    Args:
+        after: a version that the document store allocated before: every event of the request is later.
+    """
+    request = Reemission.new(reason, clock.now(), ids, cause, after)
     records.put(REEMISSIONS, request.id, request)
     return request
+
+
+def reemission(records: RecordStore, request_id: DocumentId) -> Reemission | None:
+    """Return a request, finished or not; None where there is none, or no longer."""
+    stored = records.get(REEMISSIONS, request_id) or records.get(FINISHED_REEMISSIONS, request_id)
+    return stored.record if stored else None
 
 
 def open_reemissions(records: RecordStore) -> list[Reemission]:
