@@ -13,10 +13,14 @@ from schemathesis.schemas import APIOperation, BaseSchema
 
 from fakes.api import KEY, OWNER, Api
 from fakes.served import served
+from twin_contracts.base import uuid_of
 from twin_contracts.crawl import CrawlRequest
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, Source, document_id_of
 from twin_platform.documents.port import Upserted
+from twin_platform.records.audits import ask_audit
 from twin_platform.records.crawls import ask_crawl
+from twin_platform.records.reemissions import ask_reemission
+from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
 from twin_rag_api.bootstrap import build_api
 
 EXAMPLES = 20
@@ -44,6 +48,10 @@ class SettlingApi(Api):
             source = Source(platform="test")
             self.index(RawArticle(id=document_id_of(name), author=author, source=source, title=name, text=PROSE))
         self.job = ask_crawl(self.records, self.clock, CrawlRequest(links=("https://example.org",)))
+        self.reemission = ask_reemission(self.records, self.clock, "test", (STORED,))
+        self.audit = ask_audit(self.records, self.clock, "test")
+        noise = UnreadableMessage(queue="live.0", body_base64="bm9pc2U=", received_at=self.clock.now())
+        self.records.put(UNREADABLE, "noise", noise)
         self._upsert = self.documents.upsert
         self.documents.upsert = self._upsert_and_settle  # type: ignore[method-assign]
 
@@ -120,6 +128,13 @@ def test_every_operation_does_what_it_is_for(api: SettlingApi, schema: BaseSchem
         "POST /v1/crawls": {"body": {"links": ["https://example.org"]}},
         "GET /v1/crawls/{id}": {"path_parameters": {"id": api.job.id}},
         "GET /v1/sources": {},
+        "GET /v1/parked": {"query": {"limit": 1}},
+        "GET /v1/unreadable/{id}": {"path_parameters": {"id": uuid_of("unreadable", "noise")}},
+        "POST /v1/reemissions": {"body": {"ids": [STORED]}},
+        "GET /v1/reemissions/{id}": {"path_parameters": {"id": api.reemission.id}},
+        "POST /v1/audits": {},
+        "GET /v1/audits/{id}": {"path_parameters": {"id": api.audit.id}},
+        "POST /v1/optimize": {},
         "POST /v1/search": {"body": {"query": "bees"}},
         "GET /v1/models": {},
         "GET /v1/models/{model}": {"path_parameters": {"model": f"twin:{OWNER.id}"}},

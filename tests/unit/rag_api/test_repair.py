@@ -20,6 +20,7 @@ from twin_platform.records.reemissions import finish_reemission, open_reemission
 from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
 
 ANN, BOB = AuthorRef.of("Ann"), AuthorRef.of("Bob")
+TOO_MANY = MAX_REEMISSION_IDS + 1
 NOWHERE = "0b6d4e0e-6a4c-4e0f-9d3b-6a1d6f4b7c11"
 
 
@@ -183,8 +184,8 @@ class TestReemissions:
 
     @pytest.mark.parametrize(
         "body",
-        [{"ids": []}, {"ids": ["a/b"]}, {"ids": [""]}, {"ids": "a"}, {"all": True}, {"ids": ["a"] * (MAX_REEMISSION_IDS + 1)}],
-    )  # fmt: skip
+        [{"ids": []}, {"ids": ["a/b"]}, {"ids": [""]}, {"ids": "a"}, {"all": True}, {"ids": ["a"] * TOO_MANY}],
+    )
     def test_a_request_that_makes_no_sense_is_refused(self, api: Api, body: dict[str, object]) -> None:
         assert api.client.post("/v1/reemissions", json=body).status_code == 422
         assert open_reemissions(api.records) == []
