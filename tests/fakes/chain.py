@@ -18,8 +18,10 @@ from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
-from twin_platform.features.open import open_feature_store
+from twin_platform.features.engine import PointEngine
+from twin_platform.features.open import open_point_engine
 from twin_platform.features.port import FeatureHit, FeatureQuery
+from twin_platform.features.store import PointFeatureStore
 from twin_platform.log.open import open_event_log
 from twin_platform.records.open import open_record_store
 from twin_platform.records.positions import is_captured
@@ -40,6 +42,8 @@ class Chain:
     flow_clock: Clock = field(default_factory=SystemClock)
     url: Callable[[str], str] | None = None
     """Where `documents`, `records`, `log` and `features` are, if not in files of the folder."""
+    engine: Callable[[PointEngine], PointEngine] = lambda engine: engine
+    """What stands between the feature store and its engine."""
     ledger: Ledger = field(default_factory=Ledger)
 
     @contextmanager
@@ -50,14 +54,19 @@ class Chain:
             self.documents = stack.enter_context(open_document_store(url("documents"), self.clock))
             self.records = stack.enter_context(open_record_store(url("records")))
             self.log = stack.enter_context(open_event_log(url("log"), DEFAULT_PARTITIONS))
-            self.features = stack.enter_context(
-                open_feature_store(url("features"), self.embedder.spec, DEFAULT_PARTITIONS)
-            )
+            engine = self.engine(open_point_engine(url("features"), self.embedder.spec))
+            self.features = stack.enter_context(PointFeatureStore(engine, DEFAULT_PARTITIONS))
             yield self
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Run cdc and the flow in threads."""
+        with self.capturing(), self.flowing():
+            yield
+
+    @contextmanager
+    def flowing(self) -> Iterator[None]:
+        """Run the flow alone."""
         stream = FeatureStream(
             self.documents,
             self.records,
@@ -68,7 +77,7 @@ class Chain:
             NoLogger(),
             flush_seconds=0.05,
         )
-        with self.capturing(), _in_thread(stream.run):
+        with _in_thread(stream.run):
             yield
 
     @contextmanager
@@ -98,6 +107,10 @@ class Chain:
         """Ask for everything again."""
         ask_reemission(self.records, self.clock, "test")
 
+    def is_captured(self) -> bool:
+        """Return whether cdc has published everything, and nothing is to be published again."""
+        return is_captured(self.documents, self.records) and not open_reemissions(self.records)
+
     def wait_until_quiet(self) -> None:
         """Wait until everything committed has arrived."""
         eventually(self._is_quiet, deadline=30)
@@ -119,9 +132,7 @@ class Chain:
         return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
 
     def _is_quiet(self) -> bool:
-        return (
-            is_captured(self.documents, self.records) and not open_reemissions(self.records) and self.log.waiting() == 0
-        )
+        return self.is_captured() and self.log.waiting() == 0
 
 
 @contextmanager

@@ -15,7 +15,6 @@ from faults.chains import load
 from faults.conftest import Seen
 from faults.table import fault
 from twin_contracts.base import DocumentId
-from twin_platform.records.positions import is_captured
 
 FILES = {"documents": "documents.db", "records": "records.db", "log": "log.db", "features": "vectors"}
 RESTORED = "any one store restored from an older backup"
@@ -60,7 +59,7 @@ def test_a_resync_repairs_what_a_restored_backup_does_not_know(tmp_path: Path, s
             chain.wait_until_quiet()
         with chain.capturing():
             writes.run(20)  # left in the log
-            eventually(lambda: is_captured(chain.documents, chain.records))
+            eventually(chain.is_captured)
     restore(folder, backup, store)
     with chain.opened():
         writes.target = StoreTarget(chain.documents)

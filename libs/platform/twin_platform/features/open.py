@@ -4,6 +4,7 @@ from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_platform.errors import UnknownScheme
 from twin_platform.features.edge import EdgeEngine
+from twin_platform.features.engine import PointEngine
 from twin_platform.features.port import FeatureStore
 from twin_platform.features.store import PointFeatureStore
 from twin_platform.urls import path_of, scheme_of
@@ -20,8 +21,13 @@ def open_feature_store(url: str, spec: EmbeddingSpec, partitions: int = DEFAULT_
         FeaturesUnreadable: the folder holds something that the engine cannot open.
         FeaturesUnavailable: another process has it open, or the disk is full.
     """
+    return PointFeatureStore(open_point_engine(url, spec), partitions)
+
+
+def open_point_engine(url: str, spec: EmbeddingSpec) -> PointEngine:
+    """Return what the feature store of `url` stands on; raises as `open_feature_store`."""
     match scheme_of(url):
         case "edge":
-            return PointFeatureStore(EdgeEngine(path_of(url), spec), partitions)
+            return EdgeEngine(path_of(url), spec)
         case _:
             raise UnknownScheme(port="feature store", url=url, known=("edge",))
