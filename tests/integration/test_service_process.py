@@ -1,0 +1,160 @@
+"""Services as processes of their own: how they start, stop, refuse and fail; a killed test leaves none behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.ledger import Ledger
+from benchmarks.load import Load
+from benchmarks.processes import ROOT, Process, Services, wait_until
+from benchmarks.targets import StoreTarget
+from twin_platform.records.positions import POSITIONS, SOURCE
+from twin_platform.service import REFUSED
+
+PROGRAM = """
+import sys, threading
+from contextlib import contextmanager
+from twin_platform import service
+from twin_platform.errors import PermanentError, TransientError
+from twin_platform.telemetry.logs import JsonLogger
+from pydantic import BaseModel
+
+class Nothing(BaseModel):
+    pass
+
+class Works:
+    def run(self, stop):
+        stop.wait()
+        print("put away", flush=True)
+
+class {name}:
+    def run(self, stop):
+        {body}
+
+starts = 0
+
+@contextmanager
+def opened(settings, stop):
+    global starts
+    starts += 1
+    print("opened", starts, flush=True)
+    yield Works(), {name}()
+    print("closed", flush=True)
+
+service.FIRST_BACKOFF, service.STOP_SECONDS = 0.01, 0.5
+sys.exit(service.run_process(Nothing, opened, JsonLogger("test")))
+"""
+
+
+@pytest.fixture
+def services(tmp_path: Path) -> Iterator[Services]:
+    with Services(tmp_path, Ledger()) as services:
+        yield services
+
+
+def made(services: Services, name: str, body: str) -> Process:
+    """Return a process of two services, of which the second does something unusual."""
+    return services.process(name, "-c", PROGRAM.format(name=name, body=body))
+
+
+def wait_to_hear(process: Process, words: str) -> None:
+    wait_until(lambda: words in process.said or not process.alive, 30, lambda: process.said)
+    assert process.alive, process.said
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_stops_cdc_and_the_flow_cleanly_and_writes_the_position(services: Services, name: str) -> None:
+    Load(1, StoreTarget(services.documents), services.ledger).run(100)
+    cdc, flow = services.start_cdc(), services.start_flow()
+    flow.wait_for_state("running")
+    wait_until(lambda: services.log.waiting() > 0, 30, lambda: cdc.said)
+
+    for process in (cdc, flow):
+        os.kill(process.pid, getattr(signal, name))
+
+    assert (cdc.wait(10), flow.wait(10)) == (0, 0)
+    assert (cdc.state, flow.state) == ("stopped", "stopped")
+    assert services.records.get(POSITIONS, SOURCE) is not None
+    cdc.start()
+    flow.start()
+    services.wait_until_quiet()
+    assert services.verdict().exact
+
+
+@pytest.mark.parametrize(
+    ("module", "settings", "told"),
+    [
+        ("twin_cdc", {"CDC_LOG_URL": ""}, "CDC_LOG_URL"),
+        ("twin_cdc", {"CDC_DOCUMENTS_URL": "mysql://here"}, "sqlite://"),
+        ("twin_feature_stream", {"FEATURE_STREAM_FEATURES_URL": ""}, "FEATURE_STREAM_FEATURES_URL"),
+        ("twin_feature_stream", {"FLOW_COUNT": "many"}, "FLOW_COUNT"),
+        ("twin_feature_stream", {"FLOW_INDEX": "2", "FLOW_COUNT": "2"}, "FLOW_INDEX 2 is none of FLOW_COUNT 2"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_name_and_nothing_starts(
+    services: Services, module: str, settings: dict[str, str], told: str
+) -> None:
+    process = services.process("refused", "-m", module, **settings).start()
+
+    assert process.wait(30) == REFUSED
+    assert told in process.said
+    assert "Traceback" not in process.said
+
+
+def test_a_bug_ends_every_service_and_the_process_with_its_traceback(services: Services) -> None:
+    process = made(services, "Buggy", "1 / 0").start()
+
+    assert process.wait(30) == 1
+    assert "ZeroDivisionError" in process.said
+    assert "in run\n" in process.said
+    assert "put away" in process.said
+
+
+def test_a_store_that_is_away_is_waited_for_and_everything_is_opened_anew(services: Services) -> None:
+    process = made(services, "Away", "starts > 2 and stop.wait()\n        raise TransientError('away')").start()
+
+    wait_to_hear(process, "opened 3")
+
+    assert process.terminate() == 0
+    assert [event["why"] for event in process.events()] == ["away", "away"]
+
+
+def test_a_mistake_that_stays_one_is_told_without_a_traceback(services: Services) -> None:
+    process = made(services, "Wrong", "raise PermanentError('move it away')").start()
+
+    assert process.wait(30) == REFUSED
+    assert "move it away\n" in process.said
+    assert "Traceback" not in process.said
+
+
+def test_a_service_that_does_not_stop_is_left_behind(services: Services) -> None:
+    process = made(services, "Deaf", "threading.Event().wait()").start()
+    wait_to_hear(process, "opened 1")
+
+    assert process.terminate() == 1
+    assert [(event["event"], event["service"]) for event in process.events()] == [("service_did_not_stop", "Deaf")]
+    assert "closed" not in process.said
+
+
+def test_a_killed_test_run_leaves_no_process_behind(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from benchmarks.ledger import Ledger; "
+        "from benchmarks.processes import Services; s = Services(Path(sys.argv[1]), Ledger()); "
+        "c = s.start_cdc().wait_for_state('active'); c.stop_signal(); print(c.pid, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as run:
+        assert run.stdout is not None
+        cdc = psutil.Process(int(run.stdout.readline()))
+        assert cdc.is_running()
+
+        run.kill()
+
+    wait_until(lambda: not cdc.is_running() or cdc.status() == psutil.STATUS_ZOMBIE, 10, lambda: str(cdc))
