@@ -219,7 +219,10 @@ class TestSqliteDocumentStore(DocumentStoreContract, ChangeFeedContract):
     ) -> None:
         home.path.write_bytes(b"my diary" * 1000)
 
-        with pytest.raises(ForeignDatabase, match="move it away"):
+        with pytest.raises(
+            ForeignDatabase,
+            match="untouched, and holds the documents: restore it from a backup",
+        ):
             home.open(clock)
 
         assert home.path.read_bytes() == b"my diary" * 1000

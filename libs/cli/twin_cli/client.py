@@ -1,14 +1,16 @@
 """The REST API as the commands speak it; survives a restart of the system in between."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
 from twin_cli.errors import NotLLMTwin, Refused, SystemUnreachable
+from twin_contracts.audit import AuditReport
 from twin_contracts.authors import AuthorList, Forgotten, Merged, MergeInput, OwnerInput
 from twin_contracts.base import AuthorId, DocumentId
 from twin_contracts.chat import ChatCompletion, ChatMessage, ChatRequest, OpenAIError, TwinOptions
@@ -25,6 +27,7 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_contracts.repair import Optimized, ParkedPage, ReemissionInput, ReemissionStatus, UnreadableDetail
 from twin_contracts.style import StyleCard
 from twin_platform.telemetry.clock import Clock, SystemClock
 
@@ -38,6 +41,7 @@ RETRY_SECONDS = 0.3
 ANSWER_SECONDS = 180.0
 MODEL_SECONDS = 1800.0
 """A draft comes in one piece: three thousand words at two a second."""
+_NO_SUCH_ROUTE = {HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED, HTTPStatus.NOT_IMPLEMENTED}
 _PASSING = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 
 
@@ -149,15 +153,47 @@ class Client:
         """Return the system's counts and lag."""
         return self._call("GET", "/v1/status", SystemStatus)
 
+    def parked(self, cursor: str | None = None) -> ParkedPage:
+        """Return one page of what was parked or rejected, newest first."""
+        return self._call("GET", "/v1/parked" + (f"?cursor={cursor}" if cursor else ""), ParkedPage)
+
+    def unreadable(self, message_id: DocumentId) -> UnreadableDetail:
+        """Return a message that nobody could decode."""
+        return self._call("GET", f"/v1/unreadable/{quote(message_id, safe='')}", UnreadableDetail)
+
+    def reemit(self, ids: Sequence[str] | None) -> ReemissionStatus:
+        """Ask for documents to be made anew; None: everything."""
+        body = ReemissionInput(ids=tuple(ids) if ids is not None else None)
+        return self._call("POST", "/v1/reemissions", ReemissionStatus, body.model_dump_json(exclude_none=True))
+
+    def reemission(self, request_id: DocumentId) -> ReemissionStatus:
+        """Return how far a re-emission is."""
+        return self._call("GET", f"/v1/reemissions/{request_id}", ReemissionStatus)
+
+    def ask_audit(self) -> AuditReport:
+        """Ask for an audit, or join one that has not begun."""
+        return self._call("POST", "/v1/audits", AuditReport)
+
+    def audit(self, audit_id: DocumentId) -> AuditReport:
+        """Return how far an audit is."""
+        return self._call("GET", f"/v1/audits/{audit_id}", AuditReport)
+
+    def optimize(self) -> Optimized:
+        """Rebuild the indexes; returns when that is done."""
+        return self._call("POST", "/v1/optimize", Optimized, seconds=MODEL_SECONDS)
+
     def _call(
         self, method: str, path: str, answer: type[M], body: str | None = None, seconds: float = ANSWER_SECONDS
     ) -> M:
         response = self._patiently(method, path, body, seconds)
+        url = str(response.request.url)
         if response.is_success:
             try:
                 return answer.model_validate_json(response.content)
             except ValidationError as error:
-                raise NotLLMTwin(str(response.request.url)) from error
+                raise NotLLMTwin(url, _beginning(response)) from error
+        if response.status_code in _NO_SUCH_ROUTE and _told(response) is None:
+            raise NotLLMTwin(url, f"{response.status_code} {_beginning(response)}")
         raise Refused(f"{method} {path.partition('?')[0]}", response.status_code, _detail(response))
 
     def _patiently(self, method: str, path: str, body: str | None, seconds: float) -> httpx.Response:
@@ -194,7 +230,18 @@ def _passes(response: httpx.Response) -> bool:
 
 
 def _detail(response: httpx.Response) -> str:
-    """Return what an error response says, in whichever of our two shapes it came."""
+    return _told(response) or _beginning(response)
+
+
+def _beginning(response: httpx.Response) -> str:
+    """Return the first words of what something else says, a proxy for example; of a page no more than its status."""
+    page = "html" in response.headers.get("content-type", "") or response.text.lstrip().startswith("<")
+    said = "" if page else " ".join(response.text.split())[:200]
+    return said or (f"a web page ({response.reason_phrase})" if page else response.reason_phrase)
+
+
+def _told(response: httpx.Response) -> str | None:
+    """Return what an error response says, in whichever of our two shapes it came; None where it is neither."""
     try:
         return Problem.model_validate_json(response.content).detail
     except ValidationError:
@@ -202,4 +249,4 @@ def _detail(response: httpx.Response) -> str:
     try:
         return OpenAIError.model_validate_json(response.content).error.message
     except ValidationError:
-        return response.text[:200] or response.reason_phrase
+        return None

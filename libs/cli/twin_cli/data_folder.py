@@ -120,7 +120,7 @@ class DataFolder:
         try:
             yield
         except OSError as error:
-            raise FolderUnusable(str(self.path), error.strerror or str(error)) from error
+            raise FolderUnusable(str(self.path), error) from error
 
     @contextmanager
     def _released_on_error(self) -> Iterator[None]:
@@ -146,8 +146,8 @@ class DataFolder:
         while not _locked(descriptor):
             if time.monotonic() > deadline:
                 os.close(descriptor)
-                pid = self._written_owner().pid
-                raise FolderTaken(str(self.path), f"process {pid}" if pid else "another process")
+                owner = self._written_owner()
+                raise FolderTaken(str(self.path), owner.pid, owner.url)
             time.sleep(_RETRY_SECONDS)
         self._lock = descriptor
         self._write(_OWNER, json.dumps({"pid": os.getpid(), "url": None}))

@@ -222,7 +222,7 @@ def _settings(source: str | None) -> Settings:
     """Return the settings of a system of the demo's own, its folder empty."""
     owner = DataFolder(FOLDER).owner()
     if owner is not None:
-        raise FolderTaken(str(FOLDER), f"process {owner.pid}")
+        raise FolderTaken(str(FOLDER), owner.pid, owner.url)
     shutil.rmtree(FOLDER, ignore_errors=True)
     own = {"twin_data": FOLDER, "twin_url": None}
     return Settings().model_copy(update=own if source else {**own, "twin_owner": SAMPLE_AUTHOR})

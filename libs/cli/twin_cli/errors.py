@@ -1,5 +1,8 @@
 """Errors of the command and the launcher; a person reads them, so each says what to do."""
 
+import errno
+from pathlib import Path
+
 from twin_platform.errors import PermanentError
 
 
@@ -10,10 +13,13 @@ class CommandError(PermanentError):
 class FolderTaken(CommandError):
     """Another process owns the data folder."""
 
-    def __init__(self, folder: str, owner: str) -> None:
-        self.folder, self.owner = folder, owner
+    def __init__(self, folder: str, pid: int, url: str | None) -> None:
+        self.folder, self.pid, self.url = folder, pid, url
+        who = f"process {pid}" if pid else "another process"
+        where = f", which serves it at {url}" if url else ""
         super().__init__(
-            f"the data folder {folder!r} is in use by {owner}; stop that one, or set TWIN_DATA to another folder"
+            f"the data folder {folder!r} is in use by {who}{where}; use that one (every `twin` command does), or stop "
+            "it, or set TWIN_DATA to another folder"
         )
 
 
@@ -38,23 +44,66 @@ class NotADataFolder(CommandError):
         )
 
 
-class FolderUnusable(CommandError):
-    """The data folder cannot be written."""
+_MENDED = {
+    errno.EACCES: "run as the user whose it is, or give this one the right to write there",
+    errno.EPERM: "run as the user whose it is, or give this one the right to write there",
+    errno.ENOSPC: "make room",
+    errno.EDQUOT: "make room",
+    errno.EROFS: "make the disk writable",
+    errno.ENOTDIR: "move the file that is in its place",
+    errno.EEXIST: "move the file that is in its place",
+    errno.EISDIR: "move the folder that is in a file's place",
+}
 
-    def __init__(self, folder: str, why: str) -> None:
-        self.folder, self.why = folder, why
+
+_OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.EISDIR}
+
+
+class FolderUnusable(CommandError):
+    """The data folder cannot be read or written."""
+
+    def __init__(self, folder: str, error: OSError) -> None:
+        self.folder, self.error = folder, error
+        why = error.strerror or str(error)
+        name = Path(str(error.filename)).name if error.errno in _OF_ONE_FILE and error.filename else ""
+        where = f" ({name!r})" if name and name != Path(folder).name else ""
+        mended = _MENDED.get(error.errno or 0, "mend that")
         super().__init__(
-            f"the data folder {folder!r} cannot be used: {why}; free space or permissions, or set TWIN_DATA elsewhere"
+            f"the data folder {folder!r} cannot be used: {why}{where}; {mended}, or set TWIN_DATA to another folder"
+        )
+
+
+class DocumentsMissing(CommandError):
+    """A data folder that had documents has none: whatever is still searchable would be deleted as theirs was."""
+
+    def __init__(self, path: str, what: str) -> None:
+        self.path, self.what = path, what
+        super().__init__(
+            f"{path!r} {what}, and documents were in it; restore it from a backup, or move the whole data folder away "
+            "and import again: nothing was changed"
         )
 
 
 class PortInUse(CommandError):
     """Something else listens where the API should."""
 
+    def __init__(self, host: str, port: int, why: str, holder: str | None) -> None:
+        self.host, self.port, self.why, self.holder = host, port, why, holder
+        whose = f" by {holder}" if holder else ""
+        super().__init__(
+            f"cannot listen on {host} port {port}: {why}{whose}; set RAG_API_PORT to another port, or to 0 for any "
+            "free one"
+        )
+
+
+class AddressUnusable(CommandError):
+    """The API cannot listen at an address that is none of this machine's, or not this user's to take."""
+
     def __init__(self, host: str, port: int, why: str) -> None:
         self.host, self.port, self.why = host, port, why
         super().__init__(
-            f"cannot listen on {host} port {port}: {why}; set RAG_API_PORT to another port, or to 0 for any free one"
+            f"cannot listen on {host} port {port}: {why}; set RAG_API_HOST to an address of this machine (127.0.0.1 "
+            "for itself alone, 0.0.0.0 for its network) and RAG_API_PORT to a port above 1023"
         )
 
 
@@ -69,9 +118,11 @@ class SystemUnreachable(CommandError):
 class NotLLMTwin(CommandError):
     """Something answers, in words that are not ours."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        super().__init__(f"{url} does not answer as LLM Twin does; does TWIN_URL point at one, of this release?")
+    def __init__(self, url: str, said: str) -> None:
+        self.url, self.said = url, said
+        super().__init__(
+            f"{url} does not answer as LLM Twin does, but {said!r}; does TWIN_URL point at one, of this release?"
+        )
 
 
 class KeyMissing(CommandError):

@@ -1,5 +1,7 @@
 """Errors of the platform: transient ones are tried again, permanent ones are told."""
 
+from typing import ClassVar
+
 
 class PlatformError(Exception):
     """Base of every error that a port raises on purpose."""
@@ -7,6 +9,13 @@ class PlatformError(Exception):
 
 class TransientError(PlatformError):
     """May pass by itself; retry with backoff, then stop without acknowledging."""
+
+
+class DatabaseUnavailable(TransientError):
+    """A database did not answer; each kind says what its file holds."""
+
+    holds: ClassVar[str]
+    """What is lost with the file, and what to do about one that cannot be used."""
 
 
 class PermanentError(PlatformError):

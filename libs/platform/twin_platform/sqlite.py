@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from twin_platform.errors import PermanentError, TransientError
+from twin_platform.errors import DatabaseUnavailable, PermanentError
 
 _BUSY_SECONDS = 10.0
 """How long a writer waits for another process's transaction; ours take milliseconds."""
@@ -14,16 +14,19 @@ _STEP_PAGES = 1024
 """Pages that one step of `compact` gives back, 4 MiB: another writer waits some ten milliseconds for it."""
 
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
 class ForeignDatabase(PermanentError):
     """The file is not a database of this system, or is damaged."""
 
-    def __init__(self, path: str, why: str) -> None:
+    def __init__(self, path: str, why: str, holds: str) -> None:
         self.path, self.why = path, why
-        super().__init__(
-            f"{path!r} cannot be used: {why}; move it away (it is left untouched), or restore it from a backup"
-        )
+        super().__init__(f"{path!r} cannot be used: {why}. It is left untouched, and holds {holds}")
+
+
+class _NotOurs(sqlite3.DatabaseError):
+    """A sound database of somebody else's."""
 
 
 class OtherFormat(PermanentError):
@@ -50,7 +53,6 @@ def connect(path: Path, application_id: int, format_number: int, schema: str) ->
         schema: statements that make a new file, repeatable, since two processes may find it missing.
 
     Raises:
-        ForeignDatabase: the file holds something else.
         OtherFormat: the file is ours, of another format.
     """
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
@@ -98,15 +100,17 @@ def compact(connection: sqlite3.Connection) -> bool:
 
 
 @contextmanager
-def translated(path: Path, unavailable: type[TransientError]) -> Iterator[None]:
-    """Raise SQLite's errors as ours: a damaged file as `ForeignDatabase`, a full disk or a lock as `unavailable`."""
+def translated(path: Path, unavailable: type[DatabaseUnavailable]) -> Iterator[None]:
+    """Raise SQLite's errors as ours: a foreign or damaged file as `ForeignDatabase`, a full disk as `unavailable`."""
     try:
         yield
     except sqlite3.DatabaseError as error:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
-        if code in _DAMAGED:
-            raise ForeignDatabase(str(path), str(error)) from error
-        if code == sqlite3.SQLITE_CANTOPEN:
+        if code in _DAMAGED or isinstance(error, _NotOurs):
+            raise ForeignDatabase(str(path), str(error), unavailable.holds) from error
+        if path.is_dir():
+            raise ForeignDatabase(str(path), "it is a folder", unavailable.holds) from error
+        if code in _NOT_ALLOWED:
             raise unavailable(f"{path}: {error}; does its folder exist, and may this user write there?") from error
         if isinstance(error, sqlite3.OperationalError):
             raise unavailable(f"{path}: {error}") from error
@@ -132,7 +136,8 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 def _refuse_foreign(connection: sqlite3.Connection, path: Path, application_id: int, format_number: int) -> None:
     if _pragma(connection, "application_id") != application_id:
-        raise ForeignDatabase(str(path), "it is a database of another program or another store")
+        message = "it is a database of another program or another store"
+        raise _NotOurs(message)
     found = _pragma(connection, "user_version")
     if found != format_number:
         raise OtherFormat(str(path), found, format_number)

@@ -128,6 +128,7 @@ def test_another_process_that_takes_over_gets_its_own_minute() -> None:
         ),
         (lambda: httpx.Response(418, text="short and stout"), "short and stout"),
         (lambda: httpx.Response(500), "Internal Server Error"),
+        (lambda: httpx.Response(413, html="<h1>413</h1>\n<hr>nginx"), "a web page (Request Entity Too Large)"),
     ],
 )
 def test_an_error_says_what_the_system_said_whatever_its_shape(
@@ -143,11 +144,26 @@ def test_an_error_says_what_the_system_said_whatever_its_shape(
     assert len(system.requests) == 1
 
 
-def test_an_answer_of_something_else_is_one_clear_sentence() -> None:
-    system = System(httpx.Response(200, text="<html>It works!</html>"))
+@pytest.mark.parametrize(
+    ("response", "said"),
+    [
+        (httpx.Response(200, text="<html>It works!</html>"), "a web page (OK)"),
+        (httpx.Response(200, text="pong\n"), "pong"),
+        (httpx.Response(404, html="<title>Error response</title>"), "404 a web page (Not Found)"),
+        (httpx.Response(404, json={"detail": "Not Found"}), '404 {"detail":"Not Found"}'),
+        (httpx.Response(501, text=""), "501 Not Implemented"),
+    ],
+)
+def test_an_answer_of_something_else_is_one_clear_sentence(response: httpx.Response, said: str) -> None:
+    system = System(response)
 
-    with pytest.raises(NotLLMTwin, match="http://here:1/v1/search does not answer as LLM Twin does"):
+    with pytest.raises(NotLLMTwin) as refused:
         system.client().search("bridges", 5, SearchFilters())
+
+    assert str(refused.value) == (
+        f"http://here:1/v1/search does not answer as LLM Twin does, but {said!r}; does TWIN_URL point at one, of this "
+        "release?"
+    )
 
 
 def test_waiting_is_asked_of_the_system() -> None:

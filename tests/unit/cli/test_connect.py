@@ -73,7 +73,7 @@ def test_where_nobody_serves_the_command_does_and_frees_the_folder_afterwards(co
 
 def test_a_system_that_cannot_start_frees_the_folder(tmp_path: Path) -> None:
     def fail(_folder: DataFolder) -> ExitStack:
-        raise PortInUse("127.0.0.1", 1, "taken")
+        raise PortInUse("127.0.0.1", 1, "taken", None)
 
     folder = DataFolder(tmp_path / "data")
     with pytest.raises(PortInUse), ExitStack() as held:

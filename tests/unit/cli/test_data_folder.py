@@ -74,7 +74,7 @@ def test_the_key_stays_when_the_folder_is_taken_again(folder: DataFolder) -> Non
 
 def test_a_folder_of_another_process_is_refused_with_its_id(folder: DataFolder) -> None:
     with other_process_owning(folder.path) as process:
-        with pytest.raises(FolderTaken, match=f"by process {process.pid};"):
+        with pytest.raises(FolderTaken, match=f"by process {process.pid}, which serves it at http://there:1; use that one"):
             folder.take()
 
         assert folder.owner() == Owner(process.pid, "http://there:1")
@@ -208,7 +208,10 @@ def test_a_file_in_the_folders_place_is_one_clear_sentence(tmp_path: Path) -> No
     folder = DataFolder(tmp_path / "data")
 
     for use in (folder.take, folder.owner, lambda: folder.key):
-        with pytest.raises(FolderUnusable, match=r"cannot be used: Not a directory; free space or permissions"):
+        with pytest.raises(
+            FolderUnusable,
+            match="cannot be used: Not a directory; move the file that is in its place, or set TWIN_DATA",
+        ):
             use()
 
 
@@ -220,7 +223,10 @@ def test_a_folder_that_cannot_be_written_is_one_clear_sentence(
 
     monkeypatch.setattr(Path, "mkdir", forbidden)
 
-    with pytest.raises(FolderUnusable, match="cannot be used: Permission denied; free space or permissions, or set"):
+    with pytest.raises(
+        FolderUnusable,
+        match="cannot be used: Permission denied; run as the user whose it is, or give",
+    ):
         folder.take()
 
 

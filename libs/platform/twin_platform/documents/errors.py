@@ -1,11 +1,13 @@
 """Errors of the document store."""
 
 from twin_contracts.base import DocumentId
-from twin_platform.errors import PermanentError, TransientError
+from twin_platform.errors import DatabaseUnavailable, PermanentError
 
 
-class StoreUnavailable(TransientError):
+class StoreUnavailable(DatabaseUnavailable):
     """The store did not answer; what was asked may or may not have happened."""
+
+    holds = "the documents: restore it from a backup; without one, move the whole data folder away, and import again"
 
 
 class DocumentTooLarge(PermanentError):

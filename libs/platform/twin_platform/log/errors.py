@@ -1,11 +1,13 @@
 """Errors of the event log."""
 
 from twin_contracts.queues import Queue
-from twin_platform.errors import PermanentError, TransientError
+from twin_platform.errors import DatabaseUnavailable, PermanentError, TransientError
 
 
-class LogUnavailable(TransientError):
+class LogUnavailable(DatabaseUnavailable):
     """The log did not answer; what was published may or may not have arrived."""
+
+    holds = "only what is on its way: move it away with its -wal and -shm, and that is sent again"
 
 
 class QueueMissing(TransientError):

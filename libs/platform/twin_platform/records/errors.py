@@ -1,10 +1,15 @@
 """Errors of the record store, beside `RecordChanged`, which is part of its port."""
 
-from twin_platform.errors import PermanentError, TransientError
+from twin_platform.errors import DatabaseUnavailable, PermanentError
 
 
-class RecordsUnavailable(TransientError):
+class RecordsUnavailable(DatabaseUnavailable):
     """The store did not answer; what was asked may or may not have happened."""
+
+    holds = (
+        "keys, who the owner is, merged authors and crawls: restore it from a backup, or move it away with its -wal "
+        "and -shm, and these begin anew"
+    )
 
 
 class RecordUnreadable(PermanentError):
