@@ -54,6 +54,8 @@ class _Mortal:
             return found
 
         def call(*arguments: object, **named: object) -> object:
+            if name == "close" and self._life.is_over.is_set():
+                return None
             self._life.spend(name)
             result = found(*arguments, **named)
             return self._life.of(result) if name == "consume" else result

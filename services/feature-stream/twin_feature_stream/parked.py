@@ -18,8 +18,8 @@ def refused(base: DocumentRecord, status: RecordStatus, stage: Stage, reason: st
 
 
 def told(error: BaseException) -> str:
-    """Return an error as a reason."""
-    return f"{type(error).__name__}: {error}"
+    """Return an error as a reason that every store can hold, whatever it quotes."""
+    return f"{type(error).__name__}: {error}".replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
 
 
 def killer(headers: EventHeaders, registry: HandlerRegistry) -> DocumentRecord | None:

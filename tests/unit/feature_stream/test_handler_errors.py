@@ -65,6 +65,15 @@ def test_an_embedder_that_fails_for_one_document_of_a_batch_parks_that_one(error
     assert [stream.texts(one) for one in neighbours] == [[one.text] for one in neighbours]
 
 
+def test_a_reason_holds_nothing_that_a_store_cannot() -> None:
+    stream = Stream(embedder=Tripping("no vector", ValueError("half a character \ud83d and \x00")))
+    stream.publish([changed(BAD, 1)])
+
+    stream.run()
+
+    assert stream.features.records([BAD.id])[BAD.id].reason == "ValueError: half a character ? and \ufffd"
+
+
 def test_an_embedder_that_fails_in_the_middle_of_a_book_parks_the_book() -> None:
     stream = Stream(embedder=Tripping("stone 200 ", ValueError("not a number")))
     stream.publish([changed(BOOK, 1)])

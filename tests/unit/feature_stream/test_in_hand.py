@@ -23,7 +23,7 @@ from twin_platform.log.codec import encode
 from twin_platform.records.unreadable import UNREADABLE
 
 KILLER = post("killer", "Read this and be killed.")
-BOOK = article("book", "\n\n".join(f"Paragraph {n} tells of stone {n} and water {n * 7}." for n in range(1500)))
+BOOK = article("book", "\n\n".join(f"Paragraph {n} tells of stone {n} and water {n * 7}." for n in range(2600)))
 
 
 def posts(count: int) -> list[Raw]:
@@ -255,7 +255,7 @@ def test_random_kills_park_nobody(seed: int) -> None:
     stream.publish([changed(one, number) for number, one in enumerate(documents, 1)])
 
     for _ in range(20):
-        stream.run_to_death(Life(calls=chance.randrange(4, 60)))
+        stream.run_to_death(Life(calls=chance.randrange(10, 100)))
     stream.run()
 
     assert statuses(stream, documents) == {RecordStatus.INDEXED}
@@ -301,7 +301,7 @@ def test_a_book_that_kills_in_the_middle_is_parked_once_it_gets_no_further() -> 
 
     deaths = 0
     while stream.log.waiting() and deaths < 40:
-        run_to_death_embedding(stream, lambda _, texts: any("stone 700 " in text for text in texts))
+        run_to_death_embedding(stream, lambda _, texts: any("stone 1200 " in text for text in texts))
         deaths += stream.log.waiting() > 0
 
     assert PARKED_AT <= deaths <= PARKED_AT + 3  # after a death slices are smaller, and get a little further
