@@ -25,12 +25,15 @@ RAISE, KILL = "raise", "kill"
 _LOGGER = JsonLogger("feature-stream")
 
 
-@dataclass(frozen=True)
+@dataclass
 class FailsOver:
     """A handler that is like another one, the pipeline's hash included, until it comes to the mark."""
 
     handler: Handler
     how: str
+
+    def __post_init__(self) -> None:
+        self.version = self.handler.version
 
     def __call__(self, *given: object) -> object:
         if MARK in repr(given):
@@ -40,10 +43,6 @@ class FailsOver:
             raise ZeroDivisionError(message)
         return cast("object", self.handler(*given))  # type: ignore[operator]  # each kind of handler takes its own
 
-    @property
-    def version(self) -> int:
-        return self.handler.version
-
     def __repr__(self) -> str:
         return repr(self.handler)
 
@@ -52,8 +51,11 @@ def broken(stage: Stage, how: str) -> HandlerRegistry:
     """Return the table with the handler that cleans, chunks or embeds posts broken."""
     registry = build_registry(HashingEmbedder())
     handlers = {Stage.CLEAN: registry.clean, Stage.CHUNK: registry.chunk, Stage.EMBED: registry.embed}
-    table = {(kind, one): handlers[one](kind) for kind in DocumentType for one in HANDLED_STAGES}
-    return HandlerRegistry(table | {(DocumentType.POST, stage): FailsOver(handlers[stage](DocumentType.POST), how)})
+    table: dict[tuple[DocumentType, Stage], Handler] = {
+        (kind, one): handlers[one](kind) for kind in DocumentType for one in HANDLED_STAGES
+    }
+    table[DocumentType.POST, stage] = cast("Handler", FailsOver(table[DocumentType.POST, stage], how))
+    return HandlerRegistry(table)
 
 
 @contextmanager

@@ -30,8 +30,14 @@ class ShiftedClock(SystemClock):
 @fault(28, "clocks of workers an hour off; the store's clock ten minutes back", expected="no effect")
 def test_wrong_clocks_lose_nothing_and_keep_nothing_stale(services: Services, seen: Seen, wrong_by: timedelta) -> None:
     store = ShiftedClock(timedelta())
-    workers = {"cdc_clock": ShiftedClock(wrong_by), "flow_clock": ShiftedClock(-wrong_by)}
-    chain = Chain(services.folder, url=services.url, ledger=services.ledger, clock=store, **workers)
+    chain = Chain(
+        services.folder,
+        url=services.url,
+        ledger=services.ledger,
+        clock=store,
+        cdc_clock=ShiftedClock(wrong_by),
+        flow_clock=ShiftedClock(-wrong_by),
+    )
     with chain.opened():
         writes = load(chain)
         with chain.running():

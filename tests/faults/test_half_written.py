@@ -95,7 +95,7 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> ForkServerContext:
 def test_killed_before_any_write_it_shows_the_old_or_the_new(
     tmp_path: Path, seen: Seen, processes: ForkServerContext
 ) -> None:
-    prepared, old = Chain(tmp_path / "prepared"), {}
+    prepared = Chain(tmp_path / "prepared")
     prepared.folder.mkdir()
     with prepared.opened():
         with prepared.running():
