@@ -10,16 +10,20 @@ from fakes.embedding import HashEmbedder
 from fakes.features import InMemoryFeatureStore
 from fakes.flow import DEADLINE, Stream, article, changed, eventually, post, version
 from fakes.mortal import Life, deadly_registry
+from fakes.records import InMemoryRecordStore
+from twin_contracts.base import uuid_of
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.events import Cause, EventHeaders
 from twin_contracts.queues import Lane, Queue
 from twin_contracts.records import RecordStatus
 from twin_feature_stream.bootstrap import build_registry
-from twin_feature_stream.in_hand import IN_HAND, PARKED_AT, InHand
+from twin_feature_stream.errors import HandTaken
+from twin_feature_stream.in_hand import IN_HAND, MOST_SUSPECTS, PARKED_AT, HandKeeper, InHand
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.embedding.port import Vectors, never
 from twin_platform.features.port import ApplyDocument, FeatureChange
 from twin_platform.log.codec import encode
+from twin_platform.log.port import Delivery, Position
 from twin_platform.records.unreadable import UNREADABLE
 
 KILLER = post("killer", "Read this and be killed.")
@@ -326,3 +330,62 @@ def test_suspects_keep_their_place_in_the_queue() -> None:
 
     ids = [one.id for one in documents]
     assert applied == [ids[:3], ids[3:4], ids[4:5], ids[5:7], ids[7:8], ids[8:]]
+
+
+def delivery_of(document: Raw) -> Delivery:
+    headers, body = encode(changed(document, 1))
+    return Delivery(Queue(0, Lane.LIVE), Position(1, 1), headers, body)
+
+
+@pytest.mark.parametrize(("owner", "deaths"), [("this process", 0), ("another process", 1)])
+def test_what_a_process_left_in_hand_itself_is_no_death(owner: str, deaths: int) -> None:
+    records = InMemoryRecordStore()
+    left = InHand(owner=owner, handling=(changed(KILLER, 1).event_id,))
+    records.put(IN_HAND, "0", left)
+
+    keeper = HandKeeper(records, 0, "this process")
+
+    assert keeper.deaths(delivery_of(KILLER)) == deaths
+
+
+def test_suspects_that_never_come_again_do_not_pile_up() -> None:
+    records = InMemoryRecordStore()
+    old = dict.fromkeys((uuid_of("lost", str(number)) for number in range(MOST_SUSPECTS)), 1)
+    records.put(IN_HAND, "0", InHand(owner="a", handling=(changed(KILLER, 1).event_id,), suspects=old))
+    keeper = HandKeeper(records, 0, "b")
+    keeper.deaths(delivery_of(KILLER))
+
+    keeper.handle(())
+
+    stored = records.get(IN_HAND, "0")
+    assert stored is not None
+    assert len(stored.record.suspects) == MOST_SUSPECTS
+    assert changed(KILLER, 1).event_id in stored.record.suspects
+
+
+def test_what_is_in_hand_is_put_once_as_long_as_it_stays_the_same() -> None:
+    records = InMemoryRecordStore()
+    keeper = HandKeeper(records, 0, "a")
+    keeper.deaths(delivery_of(KILLER))
+    keeper.handle([delivery_of(KILLER)])
+    before = records.get(IN_HAND, "0")
+
+    keeper.handle([delivery_of(KILLER)])
+
+    assert records.get(IN_HAND, "0") == before
+
+
+def test_a_record_that_somebody_else_put_is_not_overwritten() -> None:
+    records = InMemoryRecordStore()
+    keeper = HandKeeper(records, 0, "a")
+    keeper.deaths(delivery_of(KILLER))
+    keeper.handle([delivery_of(KILLER)])
+    others = InHand(owner="b")
+    records.put(IN_HAND, "0", others)
+
+    with pytest.raises(HandTaken, match="another process took over what flow 0 had in hand"):
+        keeper.handle(())
+
+    stored = records.get(IN_HAND, "0")
+    assert stored is not None
+    assert stored.record == others
