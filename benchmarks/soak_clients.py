@@ -3,17 +3,18 @@
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import psutil
 
 from benchmarks.generated import post
 from benchmarks.ledger import Ledger
-from benchmarks.load import AUTHOR
+from benchmarks.load import AUTHOR, Load
 from benchmarks.system import RunningSystem
 from twin_cli.client import Client
 from twin_cli.inputs import read_inputs
@@ -31,17 +32,33 @@ WAIT_SECONDS = 1.0
 IMPORT_SECONDS = 300.0
 
 
-@contextmanager
-def working(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Work in a thread until left, which ends it; raises what ended it before."""
-    stop = threading.Event()
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(work, stop)
-        try:
-            yield
-        finally:
-            stop.set()
-        done.result()
+class Work:
+    """The load and other clients, each in a thread of its own, from entering to leaving."""
+
+    def __init__(self, load: Load, *others: Callable[[threading.Event], None]) -> None:
+        """Take what is to run; each of the others ends when the event that it is given is set."""
+        self.load = load
+        self._others = others
+        self._running: list[Future[None]] = []
+
+    def check(self) -> None:
+        """Raise what has ended one of them before its time."""
+        for one in self._running:
+            if one.done():
+                one.result()
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        self._threads = ThreadPoolExecutor()
+        self._running = [self._threads.submit(self.load.run)]
+        self._running += [self._threads.submit(work, self.load.stop) for work in self._others]
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """End all of them, and raise what has ended one of them before."""
+        self.load.stop.set()
+        self._threads.shutdown()
+        self.check()
 
 
 @dataclass

@@ -5,7 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -13,9 +13,9 @@ from typing import Protocol
 import psutil
 
 from benchmarks.ledger import Ledger
-from benchmarks.load import Load
 from benchmarks.memory import MEGABYTE, folder_sizes
 from benchmarks.oracle import Verdict, judge, leftovers
+from benchmarks.soak_clients import Work
 from twin_contracts.records import RecordStatus
 from twin_platform.documents.port import DocumentStore
 from twin_platform.features.port import FeatureStore
@@ -85,14 +85,17 @@ class Soaked(Protocol):
 
     folder: Path
 
-    def worked(self, seed: int, rate: float) -> AbstractContextManager[Load]:
-        """Have it written to until left."""
+    def work(self, seed: int, rate: float) -> Work:
+        """Return what writes to it."""
 
     def actions(self) -> Sequence[Action]:
         """Return what may be done to it; after each it works again by itself."""
 
     def wait_until_quiet(self) -> None:
         """Wait until everything has arrived."""
+
+    def own_deaths(self) -> int:
+        """Return how many processes have died that nobody killed."""
 
     def judged(self) -> "Judged":
         """Stop it and judge."""

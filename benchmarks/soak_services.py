@@ -3,6 +3,7 @@
 import random
 import sqlite3
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
 from benchmarks.processes import Process, Services, restarting
+from benchmarks.soak_clients import Work
 from benchmarks.soak_samples import Action, Counts, Judged, judged
 from benchmarks.targets import StoreTarget
 from twin_contracts.events import EventHeaders
@@ -27,14 +29,13 @@ class SoakedServices:
         """Start them."""
         self.folder = services.folder
         self._services = services
+        self._kills = 0
         self._processes = (services.start_cdc(), services.start_cdc("cdc standing by"), services.start_flow())
 
-    @contextmanager
-    def worked(self, seed: int, rate: float) -> Iterator[Load]:
-        """Have the store written to until left."""
+    def work(self, seed: int, rate: float) -> Work:
+        """Return what writes to the store, and keeps the processes running."""
         load = Load(seed, StoreTarget(self._services.documents), self._services.ledger, rate, DOCUMENTS)
-        with restarting(*self._processes), load.running():
-            yield load
+        return Work(load, self._keep)
 
     def actions(self) -> Sequence[Action]:
         """Return what may be done to them."""
@@ -52,14 +53,24 @@ class SoakedServices:
         """Wait until everything has arrived."""
         self._services.wait_until_quiet(QUIET_SECONDS)
 
+    def own_deaths(self) -> int:
+        """Count the starts that no kill explains."""
+        return sum(process.starts - 1 for process in self._processes) - self._kills
+
     def judged(self) -> Judged:
         """Stop them and judge."""
         with self._services.features() as features:
             return judged(self._services.ledger, self._services.documents, features)
 
+    def _keep(self, stop: threading.Event) -> None:
+        """Start again what dies."""
+        with restarting(*self._processes):
+            stop.wait()
+
     def _kill(self, chance: random.Random) -> str:
         process = chance.choice(self._processes)
         process.kill()
+        self._kills += 1
         return f"kill -9 {process.name}"
 
     def _pause(self, chance: random.Random) -> str:

@@ -1,6 +1,8 @@
 """`twin up` under a soak: what works on it, what is done to it, and how far it is."""
 
+import json
 import random
+import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +14,7 @@ import psutil
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
 from benchmarks.processes import wait_until
-from benchmarks.soak_clients import Imports, Probe, working
+from benchmarks.soak_clients import Imports, Probe, Work
 from benchmarks.soak_samples import Action, Counts, Judged, judged
 from benchmarks.system import START_SECONDS, STOP_SECONDS, RunningSystem, running_system
 from benchmarks.targets import HttpTarget
@@ -45,12 +47,10 @@ class SoakedUp:
         self._client = system.client()
         self._client.timeout = httpx.Timeout(ANSWER_SECONDS)
 
-    @contextmanager
-    def worked(self, seed: int, rate: float) -> Iterator[Load]:
-        """Have it written to until left. The last import is undisturbed, and ends well."""
+    def work(self, seed: int, rate: float) -> Work:
+        """Return clients that write, import and probe. The last import is undisturbed, and has to end well."""
         load = Load(seed, HttpTarget(self._client), self._ledger, rate, DOCUMENTS)
-        with load.running(), working(self._imports.run), working(self._probe.run):
-            yield load
+        return Work(load, self._imports.run, self._probe.run)
 
     def actions(self) -> Sequence[Action]:
         """Return what may be done to it; each takes a source of chance and says what it has done."""
@@ -87,6 +87,11 @@ class SoakedUp:
     def wait_until_quiet(self) -> None:
         """Wait until everything has arrived."""
         wait_until(self._is_quiet, QUIET_SECONDS, lambda: f"{self.counts()}\n{self._system.log[-2000:]}")
+
+    def own_deaths(self) -> int:
+        """Read what the parent has said about its children."""
+        said = (json.loads(line) for line in self._system.log.splitlines() if line.startswith("{"))
+        return sum(one["event"] == "child_died" and one["status"] != -signal.SIGKILL for one in said)
 
     def judged(self) -> Judged:
         """Stop it and judge."""
