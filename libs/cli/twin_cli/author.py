@@ -10,7 +10,7 @@ from twin_cli import show
 from twin_cli.client import Client
 from twin_cli.connect import connected
 from twin_cli.settings import Settings
-from twin_cli.terminal import logger_of_command, say
+from twin_cli.terminal import logger_of_command, say, tell
 from twin_contracts.authors import AuthorList, Merged
 
 app = typer.Typer(help="Whose texts these are: the owner, and spellings of one author.", no_args_is_help=True)
@@ -22,7 +22,7 @@ def set_(name: str) -> None:
     with connected(Settings(), logger_of_command(), say) as client:
         before = [entry for entry in client.authors().items if entry.owner and entry.documents]
         owner = client.set_owner(name)
-    print(f"{owner.name} ({owner.id}) owns this installation")
+    tell(f"{owner.name} ({owner.id}) owns this installation")
     for entry in before:
         if entry.author.id != owner.id:
             say(
@@ -46,7 +46,7 @@ def merge(
     """Join two spellings: what is FROM's becomes INTO's, and what arrives as FROM later, too."""
     with connected(Settings(), logger_of_command(), say) as client, Progress(console=Console(stderr=True)) as bars:
         merged, moved = _merged(client, source, target, bars)
-    print(f"documents moved to {merged.author.name!r}: {moved:,}; what arrives as {source!r} is theirs from now on")
+    tell(f"documents moved to {merged.author.name!r}: {moved:,}; what arrives as {source!r} is theirs from now on")
     if merged.left:
         say(f"documents that somebody else changes just now: {merged.left:,}; repeat the command to move them")
 

@@ -19,7 +19,7 @@ from twin_cli.inputs import Input
 from twin_cli.local import PLATFORM, is_repository, path_of, read_folder, read_repository
 from twin_cli.settings import Settings
 from twin_cli.show import joined
-from twin_cli.terminal import logger_of_command, say
+from twin_cli.terminal import logger_of_command, say, saying
 from twin_contracts.base import DocumentId
 from twin_contracts.crawl import MAX_LINKS, CrawledSource, CrawlRequest, CrawlState, LinkKind, LinkOutcome
 from twin_contracts.documents import AuthorRef
@@ -77,12 +77,12 @@ def crawl(
     local = [path_of(link) for link in links if not is_remote(link)]
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-    with connected(Settings(), logger_of_command(), console.print) as client:
+    with connected(Settings(), logger_of_command(), saying(console)) as client:
         with Progress(*columns, console=console) as progress:
             bars = Bars(progress)
             results = [*crawl_remote(client, remote, author, kind, bars)]
             results += [crawl_local(client, path, author, bars) for path in local]
-            failed = await_indexed(client, results, bars, console.print)
+            failed = await_indexed(client, results, bars, saying(console))
         print(joined([*(line for result in results for line in lines_of(result)), *failed]))
     raise typer.Exit(1 if failed or any(result.reason or result.refused for result in results) else 0)
 

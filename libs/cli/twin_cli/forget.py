@@ -12,7 +12,7 @@ from twin_cli.client import Client
 from twin_cli.connect import connected
 from twin_cli.errors import CommandError, Refused
 from twin_cli.settings import Settings
-from twin_cli.terminal import logger_of_command, say
+from twin_cli.terminal import harmless, logger_of_command, say, tell
 from twin_contracts.authors import AuthorEntry
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import CLIENT_ID_PATTERN, DocumentStatus
@@ -51,7 +51,7 @@ def _forget_document(client: Client, document: DocumentStatus) -> None:
         if error.status != HTTPStatus.NOT_FOUND:  # somebody else deletes it, too
             raise
     _wait_until(lambda: _document(client, document.document_id) is None)
-    print(f"deleted {_name(document)}, {document.chunks} chunks; nothing of it is found any more")
+    tell(f"deleted {_name(document)}, {document.chunks} chunks; nothing of it is found any more")
 
 
 def _forget_author(client: Client, author: AuthorEntry) -> None:
@@ -68,7 +68,7 @@ def _forget_author(client: Client, author: AuthorEntry) -> None:
         return False
 
     _wait_until(is_gone)
-    print(f"deleted {deleted} documents by {author.author.name}; nothing of them is found any more")
+    tell(f"deleted {deleted} documents by {author.author.name}; nothing of them is found any more")
 
 
 def _wait_until(is_gone: Callable[[], bool]) -> None:
@@ -86,7 +86,7 @@ def _name(document: DocumentStatus) -> str:
 
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes:
-        typer.confirm(question, abort=True, err=True)
+        typer.confirm(harmless(question), abort=True, err=True)
 
 
 def _document(client: Client, what: str) -> DocumentStatus | None:

@@ -10,7 +10,7 @@ from twin_cli import show
 from twin_cli.connect import own_records
 from twin_cli.errors import CommandError
 from twin_cli.settings import Settings
-from twin_cli.terminal import say
+from twin_cli.terminal import say, tell
 from twin_contracts.documents import AuthorRef
 from twin_platform.records.keys import all_keys, create_key, revoke_key
 from twin_platform.telemetry.clock import SystemClock
@@ -52,7 +52,7 @@ def revoke(name: str) -> None:
     """End a key; the next request with it is refused."""
     with own_records(Settings(), "twin keys") as records:
         revoke_key(records, name, SystemClock().now())
-    print(f"revoked {name!r}")
+    tell(f"revoked {name!r}")
 
 
 def _duration(text: str) -> timedelta:

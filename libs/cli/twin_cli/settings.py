@@ -34,6 +34,16 @@ def _with_scheme(url: object) -> object:
     return url
 
 
+def _fit_for_a_header(key: SecretStr) -> SecretStr:
+    """Return a key without the white space around it; one with more than plain signs was copied wrongly."""
+    bare = key.get_secret_value().strip()
+    if not bare.isascii() or not bare.isprintable() or " " in bare:
+        message = "it holds a blank, a line's end or a letter beyond ASCII, which no key has; copy it again"
+        raise ValueError(message)
+    return SecretStr(bare)
+
+
+Key = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
 HttpUrl = Annotated[AnyHttpUrl, BeforeValidator(_with_scheme)]
 LocalPath = Annotated[Path, AfterValidator(_resolved)]
 
@@ -45,7 +55,7 @@ class Settings(ServiceSettings):
     """Folder of the embedded system: documents, log, vectors, key."""
     twin_url: HttpUrl | None = None
     """A running system to speak to; without it the data folder's owner."""
-    twin_api_key: SecretStr | None = None
+    twin_api_key: Key | None = None
     """Key for `twin_url`."""
     twin_owner: str = Field(default_factory=_login, min_length=1, max_length=200)
     """Whose texts these are where a document names no author, until `twin author set` names somebody."""
@@ -65,7 +75,7 @@ class Settings(ServiceSettings):
     """An OpenAI-compatible server that writes answers and drafts; without it an Ollama on its usual local port."""
     llm_model: str | None = None
     """Which of its models; without it the only one that it serves."""
-    llm_api_key: SecretStr | None = None
+    llm_api_key: Key | None = None
     """Its key, where it wants one."""
     llm_context: int = Field(default=3000, ge=500)
     """Tokens that a prompt may have; some local servers cut silently at 4,096, the answer included."""

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from twin_cli.import_documents import Imported
+from twin_cli.terminal import harmless
 from twin_contracts.chat import EXTRACTIVE, ChatCompletion, Citation
 from twin_contracts.http import SearchResult, SystemStatus
 from twin_platform.records.keys import ApiKey
 
 EXCERPT = 300
 """Most characters of a passage that a list of hits shows."""
-_INVISIBLE = dict.fromkeys([*range(9), *range(11, 32), 127, *range(128, 160)])
-"""Control characters but tab and newline: a document's text must not steer the terminal."""
 
 
 def imported(result: Imported) -> str:
@@ -147,4 +146,4 @@ def wrapped(paragraph: str, width: int | None, indent: str = "") -> str:
 
 def joined(lines: Iterable[str]) -> str:
     """Return the lines as one text that cannot steer the terminal."""
-    return "\n".join(lines).translate(_INVISIBLE)
+    return harmless("\n".join(lines))

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from twin_platform.errors import PermanentError
@@ -76,11 +76,7 @@ def _unknown(settings: type[BaseSettings]) -> Iterator[str]:
 def _wrong(settings: type[BaseSettings], error: ValidationError) -> Iterator[str]:
     """Yield a sentence for each fault; the value is shown unless it is a secret."""
     names = {field: name_of(settings, field) for field in settings.model_fields}
-    secret = {
-        names[field]
-        for field, info in settings.model_fields.items()
-        if SecretStr in (info.annotation, *get_args(info.annotation))
-    }
+    secret = {names[field] for field, info in settings.model_fields.items() if "SecretStr" in str(info)}
     for fault in error.errors(include_url=False, include_context=False):
         said = fault["msg"].removeprefix("Value error, ")
         if not fault["loc"]:  # several settings that do not fit each other

@@ -144,6 +144,27 @@ def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "hush" not in said
 
 
+@pytest.mark.parametrize("name", ["TWIN_API_KEY", "LLM_API_KEY"])
+@pytest.mark.parametrize("key", ["two words", "schlüssel", "line\nend", "\x1b[31m"])
+def test_a_key_that_no_request_can_carry_is_told_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, name: str, key: str
+) -> None:
+    monkeypatch.setenv(name, key)
+
+    assert fault_of(TwinSettings) == (
+        f"{name}: it holds a blank, a line's end or a letter beyond ASCII, which no key has; copy it again"
+    )
+
+
+def test_white_space_around_a_key_is_none_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_API_KEY", " secret\n")
+
+    key = TwinSettings().twin_api_key
+
+    assert key is not None
+    assert key.get_secret_value() == "secret"
+
+
 def test_settings_that_do_not_fit_each_other_are_told_by_both_names(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DOCUMENTS", "RECORDS", "LOG", "FEATURES"):
         monkeypatch.setenv(f"FEATURE_STREAM_{name}_URL", "x://y")
