@@ -1,85 +1,40 @@
-"""The fault suite: real processes killed for real, one table at the end, and no fault left out."""
+"""The fault suite: what its faults are survived on."""
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from benchmarks.ledger import Ledger
 from benchmarks.processes import Services
-from faults.table import Line, missing, render
+from faults.report import (
+    Durations,
+    Seen,
+    durations,
+    pytest_addoption,
+    pytest_collection_modifyitems,
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    seen,
+)
 
-LINES = pytest.StashKey[dict[str, Line]]()
+__all__ = [
+    "Durations",
+    "Seen",
+    "durations",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_runtest_makereport",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "seen",
+]
+
 INSTALLATIONS = [Services]
-"""What every fault is survived on; other adapters are bound by another entry."""
-
-Seen = Callable[[object], None]
-Durations = Callable[..., float]
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("faults")
-    group.addoption("--full", action="store_true", help="the faults' real durations instead of short ones")
-    group.addoption("--every-fault", action="store_true", help="fail where a fault of the list has no passed test")
-    group.addoption("--fault-table", type=Path, help="write the table of faults into this file, too")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(number, fault, expected): which fault of the list a test is about")
-    config.stash[LINES] = {}
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
-        if mark := item.get_closest_marker("fault"):
-            config.stash[LINES][item.nodeid] = Line(*mark.args)
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
-    line = item.config.stash[LINES].get(item.nodeid)
-    if line is not None and (report.when == "call" or report.outcome != "passed"):
-        line.outcome = report.outcome
-    return report
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--every-fault", default=False) and missing(_lines(session.config)):
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = _lines(config)
-    if not lines:
-        return
-    terminalreporter.section("faults")
-    terminalreporter.write_line(render(lines))
-    if config.getoption("--every-fault", default=False) and (left := missing(lines)):
-        terminalreporter.write_line(f"no passed test of the faults {', '.join(map(str, left))}", red=True)
-    if path := config.getoption("--fault-table", default=None):
-        path.write_text(render(lines) + "\n", "utf-8")
-
-
-def _lines(config: pytest.Config) -> list[Line]:
-    return list(config.stash[LINES].values())
-
-
-@pytest.fixture
-def seen(request: pytest.FixtureRequest) -> Seen:
-    """Takes what was seen, for the table: `seen(verdict)`, or any words."""
-    line = request.config.stash[LINES][request.node.nodeid]
-    return lambda words: line.seen.append(str(words))
-
-
-@pytest.fixture
-def durations(request: pytest.FixtureRequest) -> Durations:
-    """Return how long something lasts: `durations(ci=3, full=120)` seconds."""
-
-    def choose(*, ci: float, full: float) -> float:
-        return full if request.config.getoption("--full", default=False) else ci
-
-    return choose
+"""Every fault is survived on each of them; other adapters are bound by another entry."""
 
 
 @pytest.fixture(params=INSTALLATIONS, ids=lambda installation: installation.__name__)
