@@ -10,22 +10,18 @@ from pydantic_core import ErrorDetails
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from twin_cli import author, crawl, demo, doctor, draft, forget, keys, show, style
+from twin_cli import author, crawl, demo, doctor, draft, forget, keys, parked, repair, show, style
 from twin_cli.client import Client
-from twin_cli.connect import connected, own_records
-from twin_cli.data_folder import DataFolder
+from twin_cli.connect import connected
 from twin_cli.errors import InputUnreadable
 from twin_cli.import_documents import Imported, import_documents
 from twin_cli.inputs import Input, read_inputs
 from twin_cli.settings import Settings
-from twin_cli.terminal import logger_of_command, logger_of_up, say, width
+from twin_cli.terminal import logger_of_command, logger_of_up, print_anything, say, saying, width
 from twin_cli.up import run_child, run_parent
 from twin_contracts.documents import AuthorRef
-from twin_contracts.events import Cause
 from twin_contracts.http import SearchFilters
 from twin_platform.errors import PlatformError
-from twin_platform.records.reemissions import ask_reemission
-from twin_platform.telemetry.clock import SystemClock
 
 app = typer.Typer(
     help="An AI that writes like you, from what you have already written.",
@@ -35,11 +31,15 @@ app = typer.Typer(
 )
 app.add_typer(author.app, name="author")
 app.add_typer(keys.app, name="keys")
+app.add_typer(parked.app, name="parked")
 app.command(name="forget")(forget.forget)
 app.command(name="crawl")(crawl.crawl)
 app.command(name="demo")(demo.demo)
 app.command(name="doctor")(doctor.doctor)
 app.command(name="draft")(draft.draft)
+app.command(name="audit")(repair.audit)
+app.command(name="optimize")(repair.optimize)
+app.command(name="resync")(repair.resync)
 app.command(name="sources")(crawl.sources)
 app.command(name="style")(style.style)
 Author = Annotated[str | None, typer.Option(help="Answer from this author's texts only: a name or an author id.")]
@@ -63,7 +63,7 @@ def import_(
         raise InputUnreadable(", ".join(map(str, files)), "no Markdown, HTML or text file is in it")
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with connected(Settings(), logger_of_command(), console.print) as client:
+    with connected(Settings(), logger_of_command(), saying(console)) as client:
         result = _imported(inputs, client, Progress(*columns, console=console))
     print(show.imported(result))
     raise typer.Exit(1 if result.refused else 0)
@@ -96,23 +96,9 @@ def status() -> None:
         print(show.status(client.status()))
 
 
-@app.command()
-def resync(
-    ids: Annotated[list[str] | None, typer.Argument(help="Document ids; without one, everything.")] = None,
-) -> None:
-    """Send documents through the pipeline again: after a changed handler, or to repair a store."""
-    settings = Settings()
-    with own_records(settings, "twin resync") as records:
-        # Whoever names a document wants it tried again, parked or not.
-        cause = Cause.REPLAY if ids else Cause.REFILL
-        ask_reemission(records, SystemClock(), "twin resync", tuple(ids) if ids else None, cause)
-    running = DataFolder(settings.twin_data).owner() is not None
-    begins = "`twin status` shows when it is done" if running else "it begins with the next `twin up`"
-    print(f"asked for; {begins}")
-
-
 def main() -> None:
     """Run the command; an error is one sentence that says what to do, and exit status 1."""
+    print_anything()
     try:
         app()
     except ValidationError as error:
@@ -129,7 +115,7 @@ def _imported(inputs: list[Input], client: Client, bars: Progress) -> Imported:
         indexing = bars.add_task("indexed", total=len(inputs))
         try:
             return import_documents(
-                inputs, client, lambda _: bars.advance(storing), lambda _: bars.advance(indexing), bars.console.print
+                inputs, client, lambda _: bars.advance(storing), lambda _: bars.advance(indexing), saying(bars.console)
             )
         except KeyboardInterrupt:
             bars.stop()
