@@ -8,7 +8,8 @@ from contract.conformance.embedding_contract import EmbedderContract, TokenizerC
 from fakes.embedding import HashEmbedder
 from twin_contracts.embedding import MINILM
 from twin_platform.embedding.errors import WeightsUnavailable
-from twin_platform.embedding.onnx import OnnxEmbedder
+from twin_platform.embedding.folder import spec_of
+from twin_platform.embedding.onnx import MODEL_FILE, TOKENIZER_FILE, OnnxEmbedder
 from twin_platform.embedding.open import EmbeddingSettings, find_weights
 from twin_platform.embedding.port import Embedder, Tokenizer
 
@@ -45,6 +46,14 @@ class TestOnnxEmbedder(EmbedderContract, TokenizerContract):
     @pytest.fixture
     def tokenizer(self, minilm: OnnxEmbedder) -> Tokenizer:
         return minilm.tokenizer
+
+
+def test_a_folder_with_minilms_files_has_minilms_spec(minilm_folder: Path, tmp_path: Path) -> None:
+    for name in (MODEL_FILE, TOKENIZER_FILE):
+        (tmp_path / name).symlink_to(minilm_folder / name)
+
+    assert spec_of(minilm_folder, MINILM.dimension) == MINILM
+    assert spec_of(tmp_path, MINILM.dimension) == MINILM
 
 
 def test_minilm_gives_the_vectors_of_the_original_truncation_included(minilm: OnnxEmbedder) -> None:

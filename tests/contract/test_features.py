@@ -168,16 +168,18 @@ def test_a_creation_that_was_cut_short_is_begun_again(folder: Path) -> None:
     assert collection.exists()
 
 
-def test_another_spec_fills_its_own_collections_beside_the_same_records(folder: Path) -> None:
-    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
-        store.apply([indexed("essay", version(1), ["a"])])
+def test_another_spec_begins_with_empty_collections_and_so_does_the_first_one_after_it(folder: Path) -> None:
     other = EMBEDDER.spec.model_copy(update={"id": "other-64"})
 
-    with PointFeatureStore(EdgeEngine(folder, other)) as store:
-        assert (store.count_records(RecordStatus.INDEXED), store.count_chunks(), store.is_empty()) == (1, 0, True)
-    assert (folder / "chunks_prose.alias").read_text() == "chunks_prose__other-64"
     with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
-        assert seen(store, "essay") == {"a"}
+        store.apply([indexed("essay", version(1), ["a"])])
+    for spec in (other, EMBEDDER.spec):
+        with PointFeatureStore(EdgeEngine(folder, spec)) as store:
+            assert (store.count_records(RecordStatus.INDEXED), store.count_chunks(), store.is_empty()) == (1, 0, True)
+            store.apply([indexed("essay", version(2), ["a"])])
+            store.apply([indexed("essay", version(3), ["b"])])
+        assert (folder / "chunks_prose.alias").read_text() == f"chunks_prose__{spec.id}"
+        assert len(list(folder.glob("chunks_*__*"))) == 2
 
 
 def test_a_disk_that_is_nearly_full_is_said_before_anything_is_written(folder: Path) -> None:

@@ -6,62 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+from fakes.tiny_model import CONFIG, HIDDEN, tiny_weights, write_tiny_model
 from twin_contracts.embedding import EmbeddingSpec
 from twin_platform.embedding.convert import convert_bert
 from twin_platform.embedding.errors import WeightsInvalid
 from twin_platform.embedding.onnx import OnnxEmbedder
 
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "query", ":", "passage", "a", "fox", "runs"]
-HIDDEN, WIDE, POSITIONS = 8, 16, 32
-CONFIG = {
-    "model_type": "bert",
-    "hidden_act": "gelu",
-    "hidden_size": HIDDEN,
-    "num_attention_heads": 2,
-    "num_hidden_layers": 2,
-    "layer_norm_eps": 1e-12,
-}
 SPEC = EmbeddingSpec(id="tiny", model="tiny", revision="1", dimension=HIDDEN, max_tokens=6)
-
-
-def tiny_weights() -> dict[str, np.ndarray]:
-    random = np.random.default_rng(7)
-    shapes: dict[str, tuple[int, ...]] = {
-        "embeddings.word_embeddings.weight": (len(WORDS), HIDDEN),
-        "embeddings.position_embeddings.weight": (POSITIONS, HIDDEN),
-        "embeddings.token_type_embeddings.weight": (2, HIDDEN),
-    }
-    norms = ["embeddings.LayerNorm"]
-    for layer in ("encoder.layer.0", "encoder.layer.1"):
-        norms += [f"{layer}.attention.output.LayerNorm", f"{layer}.output.LayerNorm"]
-        for part in ("self.query", "self.key", "self.value", "output.dense"):
-            shapes[f"{layer}.attention.{part}.weight"] = (HIDDEN, HIDDEN)
-            shapes[f"{layer}.attention.{part}.bias"] = (HIDDEN,)
-        shapes[f"{layer}.intermediate.dense.weight"] = (WIDE, HIDDEN)
-        shapes[f"{layer}.intermediate.dense.bias"] = (WIDE,)
-        shapes[f"{layer}.output.dense.weight"] = (HIDDEN, WIDE)
-        shapes[f"{layer}.output.dense.bias"] = (HIDDEN,)
-    shapes |= {f"{name}.{part}": (HIDDEN,) for name in norms for part in ("weight", "bias")}
-    return {name: random.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-
-
-def write_tokenizer(folder: Path) -> None:
-    tokenizer = Tokenizer(models.WordLevel({word: index for index, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106
-    tokenizer.normalizer = normalizers.Lowercase()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    tokenizer.save(str(folder / "tokenizer.json"))
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    save_file(tiny_weights(), tmp_path / "model.safetensors")
-    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
-    convert_bert(tmp_path / "model.safetensors", tmp_path / "config.json", tmp_path / "model.onnx")
-    write_tokenizer(tmp_path)
-    return tmp_path
+    return write_tiny_model(tmp_path)
 
 
 def test_padding_of_a_neighbour_changes_no_vector(folder: Path) -> None:
@@ -114,6 +71,11 @@ def test_stop_is_asked_before_each_sub_batch_of_six_hundred_tokens(folder: Path)
     embedder.embed_documents(["a fox runs a"] * 300, go_on)
 
     assert asked == 3  # 6 tokens each: 100 texts at a time
+
+
+def test_a_model_that_cannot_read_as_many_tokens_as_its_spec_says_is_refused(folder: Path) -> None:
+    with pytest.raises(WeightsInvalid, match="does not run on a text"):
+        OnnxEmbedder(folder, SPEC.model_copy(update={"max_tokens": 64}))
 
 
 def test_a_spec_of_another_dimension_is_refused(folder: Path) -> None:

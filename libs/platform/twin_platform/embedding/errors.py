@@ -30,7 +30,7 @@ class WeightsInvalid(PermanentError):
         self.path, self.why = path, why
         super().__init__(
             f"the model in {path!r} cannot be used: {why}; let EMBEDDING_PATH name a folder with the model.onnx and "
-            "tokenizer.json of this model, or unset it and they are fetched"
+            "tokenizer.json of a sentence-transformers model, or unset it and the default one is fetched"
         )
 
 

@@ -26,6 +26,19 @@ included, so what one run less saves, 16 tokens of padding take away."""
 _TOKENS_PER_SUB_BATCH = 600
 """Three chunks of 200 tokens: beyond them, measured, a token costs more, since a core's cache holds no more."""
 
+_FIRST_RUN_TOKENS = 256
+"""No chunk is longer; a model that cannot read as many as its files promise is found out at once."""
+_OUTPUT = "last_hidden_state"
+_REFUSALS = (
+    failures.Fail,
+    failures.InvalidArgument,
+    failures.InvalidGraph,
+    failures.InvalidProtobuf,
+    failures.NoSuchFile,
+    failures.NotImplemented,
+    failures.RuntimeException,
+)
+
 Ids = NDArray[np.int64]
 
 
@@ -36,11 +49,18 @@ class OnnxEmbedder:
     waits for the other. A query does not wait for documents at all: it runs beside them and shares the cores.
     """
 
-    def __init__(self, folder: Path, spec: EmbeddingSpec, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        spec: EmbeddingSpec,
+        threads: int | None = None,
+        session: onnxruntime.InferenceSession | None = None,
+    ) -> None:
         """Load `model.onnx` and `tokenizer.json`.
 
         Args:
             threads: sub-batches embedded side by side; None takes as many as this process may use cores.
+            session: of the folder's model, where it has been opened.
 
         Raises:
             WeightsInvalid: the folder holds no model of this spec.
@@ -51,10 +71,10 @@ class OnnxEmbedder:
         self._truncating.no_padding()
         self._truncating.enable_truncation(spec.max_tokens)
         self._threads = threads or _cores()
-        self._session = _open_session(folder)
+        self._session = session or open_session(folder)
         self._inputs = {each.name for each in self._session.get_inputs()}
         _check_pooling(folder)
-        dimension = len(self.embed_query("a first run, so that nobody waits for it"))
+        dimension = self._first_run(folder)
         if dimension != spec.dimension:
             raise WeightsInvalid(
                 str(folder), f"its vectors have {dimension} dimensions, {spec.id!r} has {spec.dimension}"
@@ -95,6 +115,13 @@ class OnnxEmbedder:
         vector: NDArray[np.float32] = self._embed(self._tokenise([self.spec.query_prefix + text]))[0]
         return vector
 
+    def _first_run(self, folder: Path) -> int:
+        """Return the dimension of what the model gives, so that nobody else waits for its first run."""
+        try:
+            return len(self.embed_query("word " * min(self.spec.max_tokens, _FIRST_RUN_TOKENS)))
+        except (ValueError, *_REFUSALS) as error:
+            raise WeightsInvalid(str(folder), f"its graph does not run on a text: {error}") from error
+
     def _side_by_side(self, embed: Callable[[list[int]], None], tokenised: Sequence[Ids]) -> None:
         # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
         with ThreadPoolExecutor(self._threads, "embedder") as pool:
@@ -118,7 +145,7 @@ class OnnxEmbedder:
             inputs["input_ids"][row, : len(ids)] = ids
             inputs["attention_mask"][row, : len(ids)] = 1
         (hidden,) = self._session.run(
-            ["last_hidden_state"], {name: value for name, value in inputs.items() if name in self._inputs}
+            [_OUTPUT], {name: value for name, value in inputs.items() if name in self._inputs}
         )
         return hidden, inputs["attention_mask"].astype(np.float32)
 
@@ -148,7 +175,12 @@ def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         order = order[count:]
 
 
-def _open_session(folder: Path) -> onnxruntime.InferenceSession:
+def open_session(folder: Path) -> onnxruntime.InferenceSession:
+    """Load the folder's `model.onnx`.
+
+    Raises:
+        WeightsInvalid: it is none, or gives no state per token.
+    """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     # Every sub-batch has another shape: remembered memory patterns would not fit the next one, and take memory.
@@ -157,12 +189,25 @@ def _open_session(folder: Path) -> onnxruntime.InferenceSession:
     model = str(folder / MODEL_FILE)
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except (failures.Fail, failures.InvalidProtobuf, failures.InvalidGraph, failures.NoSuchFile) as error:
+    except _REFUSALS as error:
         raise WeightsInvalid(str(folder), str(error)) from error
     outputs = [each.name for each in session.get_outputs()]
-    if "last_hidden_state" not in outputs:
-        raise WeightsInvalid(str(folder), f"its graph gives {outputs}, not 'last_hidden_state'")
+    if _OUTPUT not in outputs:
+        raise WeightsInvalid(str(folder), f"its graph gives {outputs}, not {_OUTPUT!r}")
     return session
+
+
+def dimension_of(folder: Path, session: onnxruntime.InferenceSession) -> int:
+    """Return the dimension of the model's vectors, by letting it read one token.
+
+    Raises:
+        WeightsInvalid: it cannot.
+    """
+    try:
+        (hidden,) = session.run([_OUTPUT], {each.name: np.ones((1, 1), np.int64) for each in session.get_inputs()})
+    except (ValueError, *_REFUSALS) as error:
+        raise WeightsInvalid(str(folder), f"its graph does not run on a text: {error}") from error
+    return int(hidden.shape[-1])
 
 
 def _check_pooling(folder: Path) -> None:

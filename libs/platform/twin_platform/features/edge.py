@@ -53,7 +53,8 @@ class EdgeEngine:
     """PointEngine on folders `<root>/<alias>__<spec id>`; the pointer file `<root>/<alias>.alias` names the one in use.
 
     Opening removes what deletions left where the engine finds that worth it (a fifth of a collection), else costs
-    nothing.
+    nothing. Chunks are of one spec or there are none: opening under another than the last time, or where a collection
+    is missing, begins with empty ones. Everything is to be embedded again then, and the store says so (`is_empty`).
 
     Raises:
         FeaturesUnreadable: a folder is there and the engine cannot open it.
@@ -69,7 +70,9 @@ class EdgeEngine:
         root.mkdir(parents=True, exist_ok=True)
         self._refuse_full_disk()
         try:
-            for alias in Alias:
+            self._shards[Alias.DOCUMENTS] = _open(root, Alias.DOCUMENTS, spec)  # first: now nobody else has the others
+            _remove_other_chunks(root, spec)
+            for alias in CHUNKS:
                 self._shards[alias] = _open(root, alias, spec)
             self.optimize()
         except BaseException:
@@ -182,8 +185,24 @@ def _open(root: Path, alias: Alias, spec: EmbeddingSpec) -> edge.EdgeShard:
         if type(error).__name__ != "PanicException":  # what some damage ends in; the type cannot be imported
             raise
         raise FeaturesUnreadable(str(root), str(error)) from error
-    _point_alias(root, alias, folder.name)
+    if alias is Alias.DOCUMENTS:
+        _point_alias(root, alias, folder.name)
     return shard
+
+
+def _remove_other_chunks(root: Path, spec: EmbeddingSpec) -> None:
+    """Leave this spec's chunk collections alone, or none: what another spec was filled with meanwhile is not in them.
+
+    The pointers come first, so that a kill in the middle leaves no state that either spec takes for its own.
+    """
+    wanted = {alias: collection_of(alias, spec) for alias in CHUNKS}
+    is_whole = all(_pointed(root, alias) == name and (root / name).exists() for alias, name in wanted.items())
+    for alias, name in wanted.items():
+        _point_alias(root, alias, name)
+    for alias, name in wanted.items():
+        for folder in root.glob(f"{alias}__*"):
+            if folder.name != name or not is_whole:
+                shutil.rmtree(folder)
 
 
 def _create(folder: Path, alias: Alias, spec: EmbeddingSpec) -> None:
@@ -211,10 +230,15 @@ def _config(alias: Alias, spec: EmbeddingSpec) -> edge.EdgeConfig:
     return edge.EdgeConfig(vectors=dense, sparse_vectors=keywords, optimizers=optimizers)
 
 
-def _point_alias(root: Path, alias: Alias, collection: str) -> None:
+def _pointed(root: Path, alias: Alias) -> str | None:
     pointer = root / f"{alias}.alias"
-    if pointer.exists() and pointer.read_text() == collection:
+    return pointer.read_text() if pointer.exists() else None
+
+
+def _point_alias(root: Path, alias: Alias, collection: str) -> None:
+    if _pointed(root, alias) == collection:
         return
+    pointer = root / f"{alias}.alias"
     unfinished = pointer.with_suffix(".new")
     unfinished.write_text(collection)
     unfinished.replace(pointer)
