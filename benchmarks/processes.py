@@ -3,23 +3,21 @@
 import json
 import os
 import signal
-import sqlite3
 import subprocess
-import sys
 import threading
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 import psutil
 
+from benchmarks import tap
 from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge, leftovers
+from benchmarks.spawn import POLL_SECONDS, Spawner, wait_until
 from twin_contracts.base import DocumentId
 from twin_contracts.embedding import EmbeddingModel
 from twin_contracts.queues import Lane
@@ -38,66 +36,7 @@ from twin_platform.telemetry.clock import SystemClock
 
 START_SECONDS = 60.0
 STOP_SECONDS = 10.0
-POLL_SECONDS = 0.02
 ROOT = Path(__file__).parents[1]
-
-_MORTAL = (
-    "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 9); os.getppid() == int(sys.argv[1]) or os._exit(1); "
-    "os.execv(sys.executable, [sys.executable, *sys.argv[2:]])"
-)
-"""Has the kernel kill the process when the thread that started it ends (PR_SET_PDEATHSIG), then becomes the program."""
-
-
-def wait_until(holds: Callable[[], bool], deadline: float, what: Callable[[], str]) -> None:
-    """Poll until `holds()`; `what` says after the deadline what was seen instead."""
-    end = time.monotonic() + deadline
-    while not holds():
-        if time.monotonic() > end:
-            message = f"not within {deadline:g} s: {what()}"
-            raise TimeoutError(message)
-        time.sleep(POLL_SECONDS)
-
-
-def throughout(seconds: float, holds: Callable[[], bool]) -> None:
-    """Let so much time pass; raises at once where `holds()` does not all the while."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if not holds():
-            message = f"it did not last {seconds:g} s"
-            raise RuntimeError(message)
-        time.sleep(POLL_SECONDS)
-
-
-class Spawner:
-    """Starts processes that cannot outlive this one, however it ends.
-
-    A child asks to die with the thread that started it, so one thread starts them all.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "spawner")
-
-    def start(self, arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-        """Start this Python with `arguments`; what it says is appended to `log`."""
-        return self._thread.submit(self._start, arguments, environment, log).result()
-
-    def close(self) -> None:
-        """End the thread, and with it whatever still runs."""
-        self._thread.shutdown()
-
-    @staticmethod
-    def _start(arguments: tuple[str, ...], environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-ISc", _MORTAL, str(os.getpid()), *arguments]
-        with log.open("ab") as said:  # of its own session: a Ctrl-C is for who tests, not for what is tested
-            return subprocess.Popen(
-                command,
-                env=environment,
-                cwd=log.parent,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
 
 
 @dataclass
@@ -246,7 +185,8 @@ class Services:
         self.documents: DocumentStore = open_document_store(self.url("documents"), self.clock)
         self.records: RecordStore = open_record_store(self.url("records"))
         self.log: EventLog = open_event_log(self.url("log"))
-        _count_published(self.folder / "log.db")
+        self._log_file = self.folder / "log.db"
+        tap.count_published(self._log_file)
 
     def url(self, store: str) -> str:
         """Return the URL of `documents`, `records`, `log` or `features`."""
@@ -310,14 +250,11 @@ class Services:
 
     def duplicates(self) -> int:
         """Return how many events were published again that the log had already taken: redeliveries."""
-        with closing(sqlite3.connect(self.folder / "log.db", timeout=30.0)) as connection:
-            return int(connection.execute(_DUPLICATES).fetchone()[0])
+        return tap.duplicates(self._log_file)
 
     def published(self, lane: Lane) -> Counter[DocumentId]:
         """Return how often the log has taken an event of each document on this lane."""
-        with closing(sqlite3.connect(self.folder / "log.db", timeout=30.0)) as connection:
-            rows = connection.execute(_PUBLISHED, (f"%.{lane}.%",)).fetchall()
-        return Counter(dict(rows))
+        return tap.published(self._log_file, lane)
 
     def close(self) -> None:
         """Kill what still runs and release the stores."""
@@ -356,27 +293,3 @@ class Services:
     def _last_words(self) -> str:
         said = ((process.name, process.said[-1500:]) for process in self.processes)
         return "\n".join(f"--- {name}\n{words}" for name, words in said)
-
-
-_TAP = """
-CREATE TABLE IF NOT EXISTS published (queue TEXT NOT NULL, document_id TEXT, version TEXT);
-CREATE TRIGGER IF NOT EXISTS tap AFTER INSERT ON events WHEN json_valid(new.headers) BEGIN
-    INSERT INTO published VALUES (
-        new.queue, json_extract(new.headers, '$.document_id'), json_extract(new.headers, '$.version')
-    );
-END
-"""
-_DUPLICATES = """
-SELECT coalesce(sum(times - 1), 0) FROM (
-    SELECT count(*) AS times FROM published WHERE document_id IS NOT NULL GROUP BY queue, document_id, version
-)
-"""
-_PUBLISHED = """
-SELECT document_id, count(*) FROM published WHERE document_id IS NOT NULL AND queue LIKE ? GROUP BY document_id
-"""
-
-
-def _count_published(log: Path) -> None:
-    """Have the log's file remember what it has taken, since an acknowledged event leaves no trace in it."""
-    with closing(sqlite3.connect(log, timeout=30.0)) as connection:
-        connection.executescript(_TAP)

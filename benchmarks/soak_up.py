@@ -13,9 +13,9 @@ import psutil
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.processes import wait_until
 from benchmarks.soak_clients import Imports, Probe, Work
 from benchmarks.soak_samples import Action, Counts, Judged, judged
+from benchmarks.spawn import wait_until
 from benchmarks.system import START_SECONDS, STOP_SECONDS, RunningSystem, running_system
 from benchmarks.targets import HttpTarget
 from twin_contracts.embedding import EmbeddingModel, EmbeddingSpec

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from benchmarks.spawn import Spawner
 from twin_cli.data_folder import DataFolder
 
 START_SECONDS = 120.0
@@ -27,6 +28,7 @@ class RunningSystem:
 
     data: Path
     environment: dict[str, str]
+    spawner: Spawner
     parent: subprocess.Popen[bytes]
 
     @property
@@ -95,7 +97,7 @@ class RunningSystem:
 
     def start(self) -> None:
         """Start `twin up` on the data folder, and wait until it is ready."""
-        self.parent = _up(self.environment)
+        self.parent = _up(self.spawner, self.environment)
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
@@ -140,7 +142,8 @@ def running_system(fill: Callable[[Path], None] | None = None, /, **settings: st
         environment = {**os.environ, "TWIN_DATA": str(data), "RAG_API_PORT": "0", **settings}
         for name in ("TWIN_URL", "TWIN_API_KEY"):
             environment.pop(name, None)
-        system = RunningSystem(data, environment, _up(environment))
+        spawner = Spawner()
+        system = RunningSystem(data, environment, spawner, _up(spawner, environment))
         try:
             system.wait_until_ready()
             yield system
@@ -150,19 +153,11 @@ def running_system(fill: Callable[[Path], None] | None = None, /, **settings: st
                     system.stop()
                 except subprocess.TimeoutExpired:
                     system.kill_all()
+            spawner.close()
 
 
-def _up(environment: dict[str, str]) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "twin_cli", "up"]
-    with _log_of(environment).open("ab") as log:  # of its own session: a signal to its process group is not for us
-        return subprocess.Popen(
-            command,
-            env=environment,
-            cwd=_log_of(environment).parent,
-            stdin=subprocess.DEVNULL,
-            stderr=log,
-            start_new_session=True,
-        )
+def _up(spawner: Spawner, environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    return spawner.start(("-m", "twin_cli", "up"), environment, _log_of(environment))
 
 
 def _log_of(environment: dict[str, str]) -> Path:

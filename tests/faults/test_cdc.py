@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from benchmarks.load import Load
-from benchmarks.processes import Services, throughout, wait_until
+from benchmarks.processes import Services
+from benchmarks.spawn import throughout, wait_until
 from benchmarks.targets import StoreTarget
 from faults import dying_cdc
 from faults.conftest import Durations, Seen

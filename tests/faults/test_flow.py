@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.processes import Process, Services, restarting, wait_until
+from benchmarks.processes import Process, Services, restarting
+from benchmarks.spawn import wait_until
 from benchmarks.system import running_system
 from benchmarks.targets import HttpTarget, StoreTarget
 from fakes.flow import post

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.processes import Services, throughout
+from benchmarks.processes import Services
+from benchmarks.spawn import throughout
 from benchmarks.system import running_system
 from benchmarks.targets import HttpTarget
 from faults.conftest import Durations, Seen

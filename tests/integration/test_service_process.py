@@ -12,7 +12,8 @@ import pytest
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.processes import ROOT, Process, Services, wait_until
+from benchmarks.processes import ROOT, Process, Services
+from benchmarks.spawn import wait_until
 from benchmarks.targets import StoreTarget
 from twin_platform.records.positions import POSITIONS, SOURCE
 from twin_platform.service import REFUSED
@@ -105,6 +106,20 @@ def test_a_wrong_setting_is_told_by_name_and_nothing_starts(
     assert process.wait(30) == REFUSED
     assert told in process.said
     assert "Traceback" not in process.said
+
+
+def test_a_second_flow_waits_until_the_first_has_left_the_vectors(services: Services) -> None:
+    services.start_cdc()
+    first = services.start_flow("first").wait_for_state("running")
+    second = services.start_flow("second")
+    wait_to_hear(second, "open in another process")
+
+    first.kill()
+
+    second.wait_for_state("running")
+    Load(1, StoreTarget(services.documents), services.ledger).run(20)
+    services.wait_until_quiet()
+    assert services.verdict().exact
 
 
 def test_a_bug_ends_every_service_and_the_process_with_its_traceback(services: Services) -> None:
