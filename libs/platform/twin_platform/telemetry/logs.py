@@ -1,5 +1,6 @@
 """Structured logs: one line of JSON per fact, ids as fields, never a secret, never a document's text."""
 
+import contextlib
 import json
 import sys
 from datetime import UTC, datetime
@@ -20,7 +21,8 @@ class JsonLogger:
         self._service, self._stream = service, stream or sys.stderr
 
     def event(self, name: str, **fields: str | float | None) -> None:
-        """Write the line at once."""
+        """Write the line at once. One that cannot be written, on a full disk, is lost: no service ends for its log."""
         line = {"at": datetime.now(UTC).isoformat(), "service": self._service, "event": name, **fields}
-        self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
-        self._stream.flush()
+        with contextlib.suppress(OSError):
+            self._stream.write(json.dumps(line, ensure_ascii=False) + "\n")
+            self._stream.flush()
