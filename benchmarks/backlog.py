@@ -18,6 +18,7 @@ from benchmarks.edits import edits
 from benchmarks.generated import article, post
 from benchmarks.memory import watched
 from benchmarks.oracle import judge_folder
+from benchmarks.quiet import idle, inputs
 from benchmarks.report import RESULTS, Row, report_part
 from benchmarks.system import RunningSystem, running_system
 from twin_contracts.base import Digest, DocumentId
@@ -108,7 +109,14 @@ def articles(sizes: Sizes) -> list[Row]:
     return work_off(Backlog("articles and a book", documents, MINILM, {}))
 
 
-CASES: dict[str, Callable[[Sizes], list[Row]]] = {"posts": posts, "articles": articles, "book": book, "edits": edits}
+CASES: dict[str, Callable[[Sizes], list[Row]]] = {
+    "posts": posts,
+    "articles": articles,
+    "book": book,
+    "edits": edits,
+    "inputs": inputs,
+    "idle": idle,
+}
 
 
 def main() -> int:

@@ -10,8 +10,8 @@ from twin_contracts.documents import AuthorRef, RawArticle, RawPost, Source, Tex
 AUTHOR = AuthorRef.of("Backlog Writer")
 SOURCE = Source(platform="bench")
 _SENTENCE_WORDS = 12
-_PARAGRAPH_SENTENCES = 6
-_SECTION_PARAGRAPHS = 4
+_PARAGRAPH_SENTENCES = 3
+_SECTION_PARAGRAPHS = 6
 
 
 def post(number: int, size: int, edition: int = 0) -> RawPost:
