@@ -11,9 +11,11 @@ from benchmarks.oracle import Verdict, judge
 from fakes.embedding import HashEmbedder
 from fakes.flow import DEADLINE, NoLogger, eventually
 from twin_cdc.relay import Relay
+from twin_contracts.audit import AuditReport, AuditRequest
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.events import DocumentEvent
 from twin_contracts.queues import DEFAULT_PARTITIONS, Lane, Queue, partition_of
+from twin_feature_stream.audit import Stores, audit
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.stream import FeatureStream
@@ -106,6 +108,14 @@ class Chain:
     def resync(self) -> None:
         """Ask for everything again."""
         ask_reemission(self.records, self.clock, "test")
+
+    def audit(self) -> AuditReport:
+        """Audit the stores, whatever runs meanwhile."""
+        stores = Stores(self.documents, self.records, self.log, self.features, self.flow_clock)
+        registry = self.registry or build_registry(self.embedder)
+        report = audit(stores, registry, AuditRequest.new("test", self.flow_clock.now()), threading.Event())
+        assert report is not None
+        return report
 
     def is_captured(self) -> bool:
         """Return whether cdc has published everything, and nothing is to be published again."""

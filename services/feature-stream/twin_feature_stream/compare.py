@@ -99,16 +99,8 @@ def look_again(
 
 
 def is_in_force(chunk: ChunkMark, record: DocumentRecord | None) -> bool:
-    """Return whether the record names the chunk.
-
-    Whoever commits a record has written each of its chunks at that version: one that is older was left behind.
-    """
-    return (
-        record is not None
-        and record.status is RecordStatus.INDEXED
-        and record.revision == chunk.revision
-        and not chunk.version < record.version
-    )
+    """Return whether the record names the chunk, as readers see it."""
+    return record is not None and record.status is RecordStatus.INDEXED and record.revision == chunk.revision
 
 
 def pages(items: Iterable[T], size: int = PAGE) -> Iterator[list[T]]:

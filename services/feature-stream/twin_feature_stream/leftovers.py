@@ -56,13 +56,16 @@ class Leftovers:
         """Remove those older than their record, and note in `found` those that no record names otherwise."""
         records = self.features.records(sorted({chunk.document_id for chunk in page}), with_text=False)
         older: list[ChunkMark] = []
+        twice: set[DocumentId] = set()
         for chunk in page:
             record = records.get(chunk.document_id)
-            if _is_older(chunk, record):
+            if is_in_force(chunk, record):
+                twice |= {chunk.document_id} if _is_older(chunk, record) else set()
+            elif _is_older(chunk, record):
                 older.append(chunk)
-            elif not is_in_force(chunk, record) and len(self.found) < MOST_WATCHED:
+            elif len(self.found) < MOST_WATCHED:
                 self.found[chunk.id] = chunk
-        self.remove(older)
+        self.remove([*older, *self._surplus(sorted(twice))])
 
     def look_again(self) -> set[DocumentId]:
         """Keep of `found` what is stored unchanged and still nobody's; return whose documents that was."""
@@ -104,6 +107,15 @@ class Leftovers:
         seen = [ChunkMark(one.id, one.document_id, one.version, "") for one in suspects]
         for page in pages(self._still(seen)):
             self.remove(chunk for chunk, _ in page)
+
+    def _surplus(self, ids: Sequence[DocumentId]) -> Iterator[ChunkMark]:
+        """Yield chunks of a revision in force that are older than its record, which has all of its own without them."""
+        marks = list(self.features.chunk_marks(ids)) if ids else []
+        for document_id, record in self.features.records(ids, with_text=False).items():
+            named = [mark for mark in marks if mark.document_id == document_id and is_in_force(mark, record)]
+            older = [mark for mark in named if _is_older(mark, record)]
+            if len(named) - len(older) == record.chunks:
+                yield from older
 
     def _still(self, chunks: Sequence[ChunkMark]) -> Iterator[tuple[ChunkMark, DocumentRecord | None]]:
         seen = {(chunk.id, chunk.version) for chunk in chunks}

@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from fakes.audited import REGISTRY, Audited
+from fakes.audited import EMBEDDER, REGISTRY, Audited
 from twin_contracts.audit import AuditCounts, AuditReport, AuditRequest, AuditState
 from twin_contracts.documents import document_id_of, told_id
-from twin_contracts.events import Cause
+from twin_contracts.events import ZERO, Cause, Version
 from twin_contracts.records import DocumentRecord, RecordStatus, text_hash_of
 from twin_feature_stream import audit as module
 from twin_feature_stream.audit import audit
+from twin_platform.features.engine import Alias, Point, Upsert
 from twin_platform.features.port import ApplyDocument, ApplySlice
 from twin_platform.records.audits import (
     AUDIT_REPORTS,
@@ -42,6 +43,14 @@ def only(report: AuditReport, **counts: int) -> bool:
 
 def asked_ids(world: Audited) -> list[str]:
     return [document_id for request in world.asked() for document_id in request.ids or ()]
+
+
+def plant_below(world: Audited, name: str, at: Version, text: str) -> None:
+    """Store a chunk of the document's revision in force as it was written at an earlier version."""
+    chunk = next(iter(world.features.chunks(document_id_of(name))))
+    payload = chunk.payload.model_copy(update={"version": at, "text_hash": text_hash_of(text), "text": text})
+    point = Point(document_id_of(text), payload.model_dump(mode="json"), EMBEDDER.embed_query(text), text)
+    world.features.engine.write(Alias.CHUNKS_PROSE, [Upsert((point,), ())])  # type: ignore[attr-defined]
 
 
 class TestDifferences:
@@ -194,6 +203,24 @@ class TestLeftovers:
         assert (report.chunks_removed, report.chunks_watched) == (2, 0)
         assert world.stored().isdisjoint(chunk.id for chunk in left)
         assert len(world.stored()) == 7
+
+    def test_a_chunk_of_the_revision_in_force_that_it_does_not_need_goes(self, world: Audited) -> None:
+        plant_below(world, "a", at=ZERO, text="a third one")
+
+        report = world.audit()
+
+        assert (report.chunks_removed, report.counts.differing, world.asked()) == (1, 0, [])
+        assert len(world.stored()) == 6
+
+    def test_a_record_that_came_without_its_chunks_keeps_those_that_it_names(self, world: Audited) -> None:
+        document_id = document_id_of("a")
+        record = world.features.records([document_id])[document_id]
+        world.features.apply([ApplyDocument(record.model_copy(update={"version": world.version()}))])
+
+        report = world.audit()
+
+        assert report.exact
+        assert len(world.stored()) == 6
 
     def test_a_chunk_that_was_written_again_meanwhile_stays(
         self, world: Audited, monkeypatch: pytest.MonkeyPatch
