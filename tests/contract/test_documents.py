@@ -1,5 +1,6 @@
 """Document stores: the contract for every adapter, and what only the SQLite file promises."""
 
+import hashlib
 import shutil
 import signal
 import sqlite3
@@ -14,12 +15,12 @@ from uuid import uuid4
 
 import pytest
 
-from contract.conformance.change_feed_contract import ChangeFeedContract
-from contract.conformance.documents_contract import DocumentStoreContract
+from contract.conformance.change_feed_contract import RowFeedContract
+from contract.conformance.documents_contract import RowStoreContract
 from contract.conformance.documents_home import changes_after, now_position, of_size, post
 from fakes.clock import SettableClock
 from fakes.documents import Contents, InMemoryDocumentStore
-from twin_contracts.base import DocumentId
+from twin_contracts.base import Digest, DocumentId
 from twin_contracts.documents import document_id_of
 from twin_platform.documents.errors import StoreUnavailable
 from twin_platform.documents.open import open_document_store
@@ -73,9 +74,10 @@ class SqliteHome:
     def create_anew(self) -> None:
         self.path.unlink()
 
-    def spoil(self, document_id: DocumentId, body: bytes) -> None:
+    def spoil(self, document_id: DocumentId, body: bytes) -> Digest:
         with closing(sqlite3.connect(self.path)) as connection, connection:
             connection.execute("UPDATE documents SET body = ? WHERE id = ?", (body, document_id))
+        return hashlib.sha256(body).hexdigest()
 
 
 class InMemoryHome:
@@ -96,18 +98,19 @@ class InMemoryHome:
     def create_anew(self) -> None:
         self._contents = Contents()
 
-    def spoil(self, document_id: DocumentId, body: bytes) -> None:
+    def spoil(self, document_id: DocumentId, body: bytes) -> Digest:
         rows = self._contents.rows
         rows[document_id] = rows[document_id].with_body(body)
+        return hashlib.sha256(body).hexdigest()
 
 
-class TestInMemoryDocumentStore(DocumentStoreContract, ChangeFeedContract):
+class TestInMemoryDocumentStore(RowStoreContract, RowFeedContract):
     @pytest.fixture
     def home(self) -> InMemoryHome:
         return InMemoryHome()
 
 
-class TestSqliteDocumentStore(DocumentStoreContract, ChangeFeedContract):
+class TestSqliteDocumentStore(RowStoreContract, RowFeedContract):
     @pytest.fixture
     def home(self, tmp_path: Path) -> SqliteHome:
         return SqliteHome(tmp_path)

@@ -1,5 +1,6 @@
 """Record stores: the contract for every adapter, and what only the SQLite file promises."""
 
+import json
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -9,10 +10,12 @@ import pytest
 
 from contract.conformance.records_contract import NOTES, Note, RecordStoreContract, add_one
 from fakes.clock import SettableClock
+from fakes.mongo import Server
 from fakes.records import InMemoryRecordStore
 from twin_platform.documents.sqlite import SqliteDocumentStore
 from twin_platform.errors import UnknownScheme
 from twin_platform.records.errors import RecordsUnavailable
+from twin_platform.records.mongo import SUFFIX, MongoRecordStore
 from twin_platform.records.open import open_record_store
 from twin_platform.records.sqlite import SqliteRecordStore
 from twin_platform.sqlite import ForeignDatabase
@@ -44,6 +47,27 @@ class InMemoryHome:
     def spoil(self, collection: str, key: str, body: str) -> None:
         revision, _ = self._store.bodies[collection, key]
         self._store.bodies[collection, key] = (revision, body)
+
+
+class MongoHome:
+    """One server in memory."""
+
+    def __init__(self) -> None:
+        self._server = Server()
+
+    def open(self) -> MongoRecordStore:
+        return MongoRecordStore(self._server.handle())
+
+    def spoil(self, collection: str, key: str, body: str) -> None:
+        held = self._server.database("twin" + SUFFIX).get_collection(collection)
+        record = json.loads(body) if body.endswith("}") else body
+        held.replace_one({"_id": key}, {"_id": key, "revision": 1, "record": record})
+
+
+class TestMongoRecordStore(RecordStoreContract):
+    @pytest.fixture
+    def home(self) -> MongoHome:
+        return MongoHome()
 
 
 class TestInMemoryRecordStore(RecordStoreContract):

@@ -8,7 +8,7 @@ from typing import Protocol
 import pytest
 
 from fakes.clock import SettableClock
-from twin_contracts.base import DocumentId
+from twin_contracts.base import Digest, DocumentId
 from twin_contracts.documents import AuthorRef, RawArticle, RawPost, Source, document_id_of
 from twin_platform.documents.port import Change, DocumentStore
 
@@ -32,8 +32,8 @@ class DocumentHome(Protocol):
     def create_anew(self) -> None:
         """Lose everything. No store is open."""
 
-    def spoil(self, document_id: DocumentId, body: bytes) -> None:
-        """Replace what is stored under this id by these bytes."""
+    def spoil(self, document_id: DocumentId, body: bytes) -> Digest:
+        """Replace what is stored under this id by these bytes, or what comes nearest; return how they are known."""
 
 
 def post(name: str, text: str = "hello", author: AuthorRef = ADA) -> RawPost:
@@ -55,8 +55,12 @@ def of_size(size: int, committed_at: datetime) -> RawPost:
 
 def changes_after(store: DocumentStore, position: str) -> list[Change]:
     """Return all changes after a position."""
+    found: list[Change] = []
     with closing(store.changes(position)) as feed:
-        return [change for changes in iter(lambda: feed.read(limit=3, wait=0), []) for change in changes]
+        while True:
+            found += feed.read(limit=3, wait=0.01)
+            if store.captured(feed.position()):
+                return found
 
 
 def now_position(store: DocumentStore) -> str:

@@ -6,9 +6,11 @@ from typing import cast
 
 import pytest
 from pymongo.database import Database
+from pymongo.errors import OperationFailure
 
 from fakes.clock import SettableClock
 from fakes.flow import eventually, post
+from fakes.mongo import MemoryDatabase, Server, Stream
 from fakes.mongo_transcript import Step, TranscriptDatabase, errors_of, events_of, transcript
 from twin_contracts.events import Version
 from twin_platform.documents.errors import PositionLost
@@ -236,3 +238,57 @@ class TestServers:
     def test_a_standalones_refusals_say_the_same(self) -> None:
         with pytest.raises(ServerUnfit, match=r"rs\.initiate"), feed_of("s06"):
             pass
+
+
+class TestStandIn:
+    """The MongoDB in memory, on which the contracts run, says what the real one said."""
+
+    @pytest.mark.parametrize("name", ["s01", "s02", "s03", "s08"])
+    def test_its_events_have_the_shape_of_those_that_were_recorded(self, name: str) -> None:
+        kinds = {event["operationType"] for event in events_of(name)} - {"dropDatabase", "invalidate"}
+        recorded = {event["operationType"]: event for event in events_of(name) if "txnNumber" not in event}
+        database = Server().database()
+        stream = database.watch(pipeline_of("documents"))
+
+        made = {event["operationType"]: event for event in all_kinds(database, stream)}
+
+        for kind in kinds & recorded.keys():
+            assert made[kind].keys() == recorded[kind].keys() - {"to"}, kind
+            assert made[kind]["ns"] == recorded[kind]["ns"]
+
+    def test_its_snapshot_replies_have_the_fields_of_those_that_were_recorded(self) -> None:
+        recorded = next(step["reply"]["cursor"] for step in transcript("s07") if "atClusterTime" in str(step))
+        concern = {"level": "snapshot"}
+
+        reply = Server().database().command("find", "documents", filter={}, limit=1, readConcern=concern)
+
+        assert reply["cursor"].keys() == recorded.keys() - {"ns"}
+
+    def test_its_refusals_have_the_codes_that_were_recorded(self) -> None:
+        stages = [step["command"]["pipeline"][0] for step in transcript("s04") if is_refused("s04", step)]
+        recorded = [error["code"] for error in errors_of("s04")][: len(stages)]
+
+        assert [refusal(stage["$changeStream"]["startAfter"]) for stage in stages[:3]] == recorded[:3]
+
+
+def all_kinds(database: MemoryDatabase, stream: Stream) -> Iterator[Step]:
+    """Do one of everything that a collection can go through, and yield the events."""
+    documents = database.get_collection("documents")
+    for act in (
+        lambda: documents.insert_one({"_id": "a"}),
+        lambda: documents.update_one({"_id": "a"}, {"$set": {"text": "two"}}),
+        lambda: documents.replace_one({"_id": "a"}, {"_id": "a"}),
+        lambda: documents.delete_one({"_id": "a"}),
+        lambda: database.rename_away("documents"),
+        lambda: database.drop_collection("documents"),
+    ):
+        act()
+        event = stream.try_next()
+        assert event is not None
+        yield event
+
+
+def refusal(token: Step) -> int | None:
+    with pytest.raises(OperationFailure) as refused:
+        Server().database().watch(pipeline_of("documents"), start_after=dict(token))
+    return refused.value.code
