@@ -18,6 +18,7 @@ from benchmarks import tap
 from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge, leftovers
 from benchmarks.spawn import POLL_SECONDS, Spawner, wait_until
+from twin_contracts.audit import AuditReport
 from twin_contracts.base import DocumentId
 from twin_contracts.embedding import EmbeddingModel
 from twin_contracts.queues import Lane
@@ -28,6 +29,7 @@ from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.open import open_event_log
 from twin_platform.log.port import EventLog
+from twin_platform.records.audits import ask_audit, audit_report
 from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
 from twin_platform.records.positions import is_captured
@@ -221,6 +223,16 @@ class Services:
     def wait_until_quiet(self, deadline: float = 120.0) -> None:
         """Wait until everything that the store has committed has arrived; raises at once where a process failed."""
         wait_until(self.is_quiet, deadline, lambda: f"{', '.join(self._unquiet())}\n{self._last_words()}")
+
+    def audit(self, deadline: float = 60.0) -> AuditReport:
+        """Have the running flow audit, and return its report."""
+        asked = ask_audit(self.records, self.clock, "a test")
+        wait_until(
+            lambda: (report := audit_report(self.records, asked.id)) is not None and report.finished_at is not None,
+            deadline,
+            lambda: f"the audit is {audit_report(self.records, asked.id)}\n{self._last_words()}",
+        )
+        return audit_report(self.records, asked.id) or asked
 
     def stop(self) -> None:
         """Stop every process cleanly; one that does not within ten seconds is an error."""

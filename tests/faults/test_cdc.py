@@ -40,10 +40,12 @@ def judged(services: Services, load: Load, seen: Seen) -> int:
         services.start_cdc()
         load.wait_for(50)
     services.wait_until_quiet()
+    report = services.audit()
     verdict = services.verdict()
-    seen(f"{load.written} writes: {verdict}")
+    leftovers = services.leftovers()
+    seen(f"{load.written} writes: {verdict}; {leftovers} left over after an audit that found {report.counts.differing}")
     assert verdict.exact
-    assert verdict.parked == 0
+    assert (verdict.parked, report.counts.differing, leftovers) == (0, 0, 0)
     return verdict.duplicates
 
 
