@@ -10,6 +10,7 @@ import threading
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NoReturn, Self, cast
 
 from bson.codec_options import CodecOptions
@@ -17,10 +18,15 @@ from bson.timestamp import Timestamp
 from pymongo.database import Database
 from pymongo.errors import CollectionInvalid, DuplicateKeyError, OperationFailure
 
+from twin_contracts.documents import Raw
+from twin_platform.documents.mongo_bodies import stored_of
+
 Document = dict[str, Any]
 HISTORY_LOST = {"ok": 0.0, "code": 286, "errmsg": "the resume point may no longer be in the oplog"}
 DAMAGED = {"ok": 0.0, "code": 9, "errmsg": "resume token string was not a valid hex string"}
 FIRST = Timestamp(1_700_000_000, 1)
+IDLE = b"\x2b\x02\x29"
+"""How a token goes on that is no event's."""
 AWAIT_SECONDS = 0.02
 """How long a stream waits for the next event."""
 
@@ -54,6 +60,16 @@ class Server:
         entry = {"operationType": kind, "clusterTime": self.now, "ns": {"db": database, "coll": collection}, **key}
         self.oplog.append({"_id": token_of(self.now, b"\x2b\x02"), **entry, "after": document})
         self.changed.notify_all()
+
+    def write_transaction(self, collection: str, *documents: Raw) -> None:
+        """Replace documents in one transaction of the database `twin`: its changes share their cluster time."""
+        with self.changed:
+            first = len(self.oplog)
+            for document in documents:
+                stored = stored_of(document, datetime.now(UTC))
+                self.write("twin", collection, "replace", document.id, stored)
+            for index, entry in enumerate(self.oplog[first:]):
+                entry |= {"txnNumber": 1, "clusterTime": self.now, "_id": token_of(self.now, bytes([0x2B, 2 * index]))}
 
     def tick(self) -> None:
         """Let time pass as a write elsewhere does."""
@@ -148,32 +164,42 @@ class Stream:
         self._server, self._database, self._match = server, database, match
         self.alive = True
         with server.changed:
-            self._after = server.now if start_after is None else time_of_token(start_after)
-            if self._after < server.forgotten or self._after > server.now:
-                fail(HISTORY_LOST)
-            self.resume_token = start_after or token_of(self._after, b"\x2b\x02")
+            self._index = len(server.oplog) if start_after is None else self._place_of(start_after)
+            self.resume_token = start_after or token_of(server.now, IDLE)
 
     def try_next(self) -> Document | None:
         with self._server.changed:
-            self._server.changed.wait_for(self._waiting, AWAIT_SECONDS)
-            if self._after < self._server.forgotten:
+            self._server.changed.wait_for(self._find_next, AWAIT_SECONDS)
+            if self._server.forgotten > time_of_token(self.resume_token):
                 fail(HISTORY_LOST)
-            entry = next(self._waiting_entries(), None)
-            self._after = self._server.now if entry is None else entry["clusterTime"]
-            self.resume_token = token_of(self._after, b"\x2b\x02")
-            return None if entry is None else self._event(entry)
+            if not self._find_next():
+                self.resume_token = token_of(self._server.now, IDLE)
+                return None
+            entry = self._server.oplog[self._index]
+            self._index += 1
+            self.resume_token = entry["_id"]
+            return self._event(entry)
 
     def close(self) -> None:
         self.alive = False
 
-    def _waiting(self) -> bool:
-        return next(self._waiting_entries(), None) is not None
+    def _place_of(self, token: Document) -> int:
+        """Return where the oplog goes on after a token."""
+        time = time_of_token(token)
+        if time < self._server.forgotten:
+            fail(HISTORY_LOST)
+        known = [index for index, entry in enumerate(self._server.oplog) if entry["_id"] == token]
+        return known[0] + 1 if known else bisect_right([entry["clusterTime"] for entry in self._server.oplog], time)
 
-    def _waiting_entries(self) -> Iterator[Document]:
-        times = [entry["clusterTime"] for entry in self._server.oplog]
-        for entry in self._server.oplog[bisect_right(times, self._after) :]:
-            if entry["ns"]["db"] == self._database and matches(entry, self._match):
-                yield entry
+    def _find_next(self) -> bool:
+        """Pass over what the pipeline does not let through."""
+        oplog = self._server.oplog
+        while self._index < len(oplog) and not self._lets_through(oplog[self._index]):
+            self._index += 1
+        return self._index < len(oplog)
+
+    def _lets_through(self, entry: Document) -> bool:
+        return bool(entry["ns"]["db"] == self._database) and matches(entry, self._match)
 
     def _event(self, entry: Document) -> Document:
         event = {name: value for name, value in entry.items() if name != "after"}
