@@ -63,7 +63,7 @@ def points_of(path: Path) -> tuple[str, ...]:
     except OSError as error:
         raise OutlineUnreadable(str(path), error.strerror or str(error)) from error
     except UnicodeDecodeError as error:
-        raise OutlineUnreadable(str(path), f"not UTF-8 at byte {error.start:,}") from error
+        raise OutlineUnreadable(str(path), f"it is not UTF-8 at byte {error.start:,}") from error
     points = [_MARKER.sub("", line, count=1).strip() for line in text.splitlines()]
     found = tuple(point for point in points if point)
     if not found:

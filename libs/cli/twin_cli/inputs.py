@@ -2,6 +2,7 @@
 
 import json
 import os
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,9 @@ FORMATS = {
     ".htm": TextFormat.HTML,
     ".txt": TextFormat.PLAIN,
 }
+_UTF_16 = (BOM_UTF16_LE, BOM_UTF16_BE)
+_CONVERT = "convert it, for example by: iconv -f {} -t utf-8 FILE"
+_EXPECTED = 'expected a JSON object with "text" in it, or a list of such objects'
 JSON_FILE_BYTES = 256 * 1024 * 1024
 
 
@@ -85,9 +89,9 @@ def _read_file(path: Path, name: str, author: str | None) -> Input:
             return Input(name, refused="no regular file")
         size = path.stat().st_size
         if size > MAX_DOCUMENT_BYTES:
-            reason = f"{size:,} bytes, more than the {MAX_DOCUMENT_BYTES:,} of one document; split it"
+            reason = f"it has {size:,} bytes, more than the {MAX_DOCUMENT_BYTES:,} of one document; split it"
             return Input(name, refused=reason)
-        text = path.read_bytes().decode("utf-8-sig")
+        text = _decoded(path.read_bytes())
         document = DocumentInput(
             type=DocumentType.ARTICLE,
             text=text,
@@ -98,12 +102,18 @@ def _read_file(path: Path, name: str, author: str | None) -> Input:
             format=text_format,
         )
     except UnicodeDecodeError as error:
-        return Input(name, refused=f"not UTF-8 at byte {error.start:,}; convert it (iconv -t utf-8)")
+        return Input(name, refused=f"it is not UTF-8 at byte {error.start:,}; {_CONVERT.format('latin1')}")
     except OSError as error:
         return Input(name, refused=error.strerror or str(error))
     except ValidationError as error:
-        return Input(name, refused=_first(error))
+        hint = f"; {_CONVERT.format('utf-16')}" if "\x00" in text else ""
+        return Input(name, refused=_first(error) + hint)
     return Input(name, document_id_of(url), document)
+
+
+def _decoded(content: bytes) -> str:
+    """Return a file's text: UTF-8, or the UTF-16 that its first bytes say it is."""
+    return content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
 
 
 def _read_json(path: Path, author: str | None) -> Iterator[Input]:
@@ -113,16 +123,22 @@ def _read_json(path: Path, author: str | None) -> Iterator[Input]:
         content = json.loads(path.read_bytes())
     except OSError as error:
         raise InputUnreadable(_printable(path), error.strerror or str(error)) from error
-    except (ValueError, RecursionError) as error:
-        raise InputUnreadable(_printable(path), f"{error}; expected a JSON document or a list of them") from error
+    except RecursionError as error:
+        raise InputUnreadable(_printable(path), f"it is nested too deeply; {_EXPECTED}") from error
+    except ValueError as error:
+        why = (
+            str(error) if isinstance(error, json.JSONDecodeError | UnicodeDecodeError) else "it holds an endless number"
+        )
+        raise InputUnreadable(_printable(path), f"{why}; {_EXPECTED}") from error
     for number, item in enumerate(content if isinstance(content, list) else [content], start=1):
         yield _read_item(f"{_printable(path.name)} #{number}", item, author)
 
 
 def _read_item(name: str, item: object, author: str | None) -> Input:
+    if not isinstance(item, dict):
+        return Input(name, refused=f"it is no JSON object; {_EXPECTED}")
     try:
-        fields = {key: value for key, value in item.items() if value is not None} if isinstance(item, dict) else item
-        document = DocumentInput.model_validate(fields)
+        document = DocumentInput.model_validate({key: value for key, value in item.items() if value is not None})
         key = _key_of(document)
         if author is not None:
             document = DocumentInput.model_validate({**document.model_dump(exclude_none=True), "author": author})

@@ -1,9 +1,10 @@
 """What every contract shares: frozen, tolerant of fields it does not know, strict about those it does."""
 
-from typing import Annotated
+from typing import Annotated, LiteralString
 from uuid import UUID, uuid5
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+from pydantic_core import PydanticCustomError
 
 NAMESPACE = UUID("6f1c7a54-2f0e-5c57-9a0b-3c1d8f6f2b11")
 """Root of every uuid5 of the system. Changing it changes every id."""
@@ -20,11 +21,19 @@ Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hexadecimal."""
 
 
+_NO_TEXT: LiteralString = "no_text"
+
+
 def _no_nul(text: str) -> str:
     if "\x00" in text:
-        message = "text holds a NUL character, which no store of the chain can carry; remove it"
-        raise ValueError(message)
-    text.encode("utf-8")  # a lone surrogate cannot be stored: UnicodeEncodeError is a ValueError
+        message = "it holds a NUL character, which no store can carry: it is no text, or text in another encoding"
+        raise PydanticCustomError(_NO_TEXT, message)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = {"character": ascii(text[error.start]), "place": error.start}
+        message = "it holds {character} at character {place}, which is half of a character; remove it"
+        raise PydanticCustomError(_NO_TEXT, message, half) from error
     return text
 
 

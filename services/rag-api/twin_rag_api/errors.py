@@ -50,9 +50,13 @@ class BodyTooLarge(ApiError):
 
     status = 413
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        super().__init__(f"the request body is above {limit:,} bytes; a document has at most 8 MiB: split it")
+    def __init__(self, limit: int, size: int | None = None) -> None:
+        self.limit, self.size = limit, size
+        has = f"has {size:,} bytes, more than the" if size else "is above the"
+        super().__init__(
+            f"the request body {has} {limit:,} that are read; a document has at most 8 MiB: split it, or, where JSON's "
+            "escapes make it longer than its text, send the text itself with 'Content-Type: text/markdown'"
+        )
 
 
 class InvalidRequest(ApiError):

@@ -84,7 +84,7 @@ class Gate:
 def _refuse_large(headers: Headers) -> None:
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > MAX_BODY_BYTES:
-        raise BodyTooLarge(MAX_BODY_BYTES)
+        raise BodyTooLarge(MAX_BODY_BYTES, int(length))
 
 
 def _request_id(headers: Headers) -> str:

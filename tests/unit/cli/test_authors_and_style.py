@@ -202,7 +202,11 @@ class TestDraft:
 
     @pytest.mark.parametrize(
         ("content", "why"),
-        [(None, "No such file or directory"), (b"\xff", "not UTF-8 at byte 0"), (b"\n \n", "there is no line in it")],
+        [
+            (None, "No such file or directory"),
+            (b"\xff", "it is not UTF-8 at byte 0"),
+            (b"\n \n", "there is no line in it"),
+        ],
     )
     def test_what_is_no_outline_is_one_sentence(self, tmp_path: Path, content: bytes | None, why: str) -> None:
         path = tmp_path / "points"

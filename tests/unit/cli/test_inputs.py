@@ -88,12 +88,13 @@ class TestJson:
     @pytest.mark.parametrize(
         ("item", "why"),
         [
-            ("text", "valid dictionary"),
-            (None, "valid dictionary"),
+            ("text", 'it is no JSON object; expected a JSON object with "text" in it'),
+            (None, "it is no JSON object"),
             ({"title": "no text"}, "text: Field required"),
             ({"text": "x", "titel": "typo"}, "titel: Extra inputs are not permitted"),
             ({"text": 7}, "text: Input should be a valid string"),
-            ({"text": "a\x00b"}, "text: Value error, text holds a NUL character"),
+            ({"text": "a\x00b"}, "text: it holds a NUL character, which no store can carry: it is no text, or"),
+            ({"text": "ab\ud800c"}, r"text: it holds '\ud800' at character 2, which is half of a character; remove it"),
             ({"text": "x", "type": "poem"}, "type: Input should be 'post', 'article' or 'code'"),
         ],
     )
@@ -116,12 +117,13 @@ class TestJson:
         [
             ("{", "Expecting property name"),
             ("", "Expecting value"),
-            ("[" * 200_000, "recursion"),
+            ("[" * 200_000, "nested too deeply"),
+            ('{"text": 1' + "0" * 10_000 + "}", "endless number"),
             (b'"na\xefve"', "decode"),
         ],
     )
     def test_a_file_that_is_no_json_is_one_clear_sentence(self, tmp_path: Path, content: str | bytes, why: str) -> None:
-        with pytest.raises(InputUnreadable, match=f"(?s)a.json' cannot be imported: .*{why}.*expected a JSON document"):
+        with pytest.raises(InputUnreadable, match=f"(?s)a.json' cannot be imported: .*{why}.*expected a JSON object"):
             read(written(tmp_path / "a.json", content))
 
     def test_a_byte_order_mark_is_no_mistake(self, tmp_path: Path) -> None:
@@ -237,7 +239,29 @@ class TestFiles:
     def test_what_is_not_utf_8_is_refused_with_its_place(self, tmp_path: Path) -> None:
         (item,) = read(written(tmp_path / "a.txt", "naïve".encode("latin-1")))
 
-        assert item.refused == "not UTF-8 at byte 2; convert it (iconv -t utf-8)"
+        assert item.refused == "it is not UTF-8 at byte 2; convert it, for example by: iconv -f latin1 -t utf-8 FILE"
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+    def test_utf_16_that_says_so_is_read(self, tmp_path: Path, encoding: str) -> None:
+        content = ("" if encoding == "utf-16" else "\ufeff") + "# Grüße\n\n🙂"
+
+        document = only(written(tmp_path / "a.md", content.encode(encoding)))
+
+        assert (document.text, document.title) == ("# Grüße\n\n🙂", "Grüße")
+
+    def test_utf_16_that_does_not_say_so_is_refused_with_what_to_do(self, tmp_path: Path) -> None:
+        (item,) = read(written(tmp_path / "a.txt", "tea".encode("utf-16-le")))
+
+        assert item.refused == (
+            "text: it holds a NUL character, which no store can carry: it is no text, or text in another encoding; "
+            "convert it, for example by: iconv -f utf-16 -t utf-8 FILE"
+        )
+
+    @pytest.mark.parametrize(
+        "text", ["🙂", "👩\u200d👩\u200d👧", "\u0301\u0323", "a\r\nb\rc\n", "a\u202eb", "", " \n", "\x07"]
+    )
+    def test_whatever_is_text_is_sent_as_it_is(self, tmp_path: Path, text: str) -> None:
+        assert only(written(tmp_path / "a.txt", text.encode())).text == text
 
     def test_what_holds_a_nul_is_refused(self, tmp_path: Path) -> None:
         (item,) = read(written(tmp_path / "a.txt", b"a\x00b"))
@@ -250,7 +274,7 @@ class TestFiles:
 
         (item,) = read(tmp_path)
 
-        assert item.refused == "8,388,609 bytes, more than the 8,388,608 of one document; split it"
+        assert item.refused == "it has 8,388,609 bytes, more than the 8,388,608 of one document; split it"
 
     def test_a_name_that_is_no_unicode_is_imported_under_one_that_is(self, tmp_path: Path) -> None:
         path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/na\xefve.txt"))

@@ -5,6 +5,8 @@ import pytest
 from fakes.api import OWNER, Api
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import (
+    MAX_DOCUMENT_BYTES,
+    DocumentType,
     Raw,
     RawArticle,
     RawCode,
@@ -14,6 +16,7 @@ from twin_contracts.documents import (
     document_id_of_client,
 )
 from twin_contracts.http import DocumentInput
+from twin_platform.documents.bodies import body_of
 from twin_rag_api.raw import raw_document
 
 CLIENTS = document_id_of_client("my.note~1")
@@ -268,6 +271,60 @@ def test_waiting_does_not_read_the_document_again_and_again(api: Api, monkeypatc
     api.client.get("/v1/documents/a?wait=indexed&timeout=0.5")
 
     assert len(read) <= 2
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (rb'{"text": "ab\ud800c"}', r"text: it holds '\ud800' at character 2, which is half of a character; remove it"),
+        (
+            rb'{"text": "a\u0000b"}',
+            "text: it holds a NUL character, which no store can carry: it is no text, or text in",
+        ),
+        (rb'{"text": "\ud83d"}', r"text: it holds '\ud83d' at character 0, which is half of a character; remove it"),
+        ("{'text': 'x'}".encode("utf-16"), "body: "),
+        (b"[" * 100_000, "body: it cannot be read; send JSON in UTF-8"),
+        (b'{"text": ', "body: invalid JSON at character 9: Expecting value"),
+        (b"", "body: invalid JSON at character 0: Expecting value"),
+        (b'{"text": NaN}', "text: Input should be a valid string"),
+    ],
+)
+def test_a_body_that_is_no_text_is_refused_with_its_fault(api: Api, body: bytes, said: str) -> None:
+    response = api.client.put("/v1/documents/a", content=body, headers={"Content-Type": "application/json"})
+
+    assert response.status_code == 422
+    assert response.json()["detail"].startswith(said)
+
+
+@pytest.mark.parametrize("text", ["🙂", "👩\u200d👩\u200d👧", "\u0301\u0323", "a\r\nb\rc\n", "a\u202eb", "\x07"])
+def test_whatever_is_text_is_kept_as_it_came(api: Api, text: str) -> None:
+    api.client.put("/v1/documents/a", json={"type": "post", "text": text})
+    api.client.put("/v1/documents/b?type=post", content=text.encode(), headers={"Content-Type": "text/plain"})
+
+    for name in ("a", "b"):
+        stored = api.documents.get(document_id_of_client(name))
+        assert stored is not None
+        assert stored.text == text
+
+
+@pytest.mark.parametrize(("letter", "own"), [("a", 1), ("é", 2), ("🙂", 4), ('"', 2)])
+def test_a_document_of_8_mib_is_kept_and_one_byte_more_is_refused_with_both_sizes(
+    api: Api, letter: str, own: int
+) -> None:
+    empty = DocumentInput(type=DocumentType.POST, text="", format=TextFormat.PLAIN)
+    room = MAX_DOCUMENT_BYTES - len(body_of(raw_document(document_id_of_client("a"), empty, OWNER), api.clock.now()))
+    text = letter * (room // own) + "a" * (room % own)
+
+    kept = api.client.put("/v1/documents/a?type=post", content=text.encode(), headers={"Content-Type": "text/plain"})
+    refused = api.client.put(
+        "/v1/documents/a?type=post", content=(text + "a").encode(), headers={"Content-Type": "text/plain"}
+    )
+
+    assert (kept.status_code, refused.status_code) == (202, 413)
+    assert refused.json()["detail"] == (
+        f"document {document_id_of_client('a')!r} has 8,388,609 bytes as JSON, its title and addresses included, more "
+        "than the 8,388,608 of one document; split it"
+    )
 
 
 @pytest.mark.parametrize("unit", ["# ", "#  ", "<h1>", "<title ", "<", "&lt;", "\n", "🙂"])

@@ -16,8 +16,8 @@ class DocumentTooLarge(PermanentError):
     def __init__(self, document_id: DocumentId, size: int, limit: int) -> None:
         self.document_id, self.size, self.limit = document_id, size, limit
         super().__init__(
-            f"document {document_id!r} has {size:,} bytes, more than the {limit:,} that one change event can carry; "
-            "split it at its source"
+            f"document {document_id!r} has {size:,} bytes as JSON, its title and addresses included, more than the "
+            f"{limit:,} of one document; split it"
         )
 
 

@@ -26,6 +26,7 @@ _STYLED = re.compile("[\U0001d400-\U0001d7ff]+")
 """Mathematical letters, which some writers use for bold and italics; a search for the plain word would miss them."""
 _SYMBOLS = re.compile(r"[^\w\s\x00-\x7f]{31,}")
 _MOST_MARKS = 30
+_NOTHING_LEFT = "nothing is left of the {} after cleaning: it holds white space, unseen characters or markup alone"
 _MANY_BLANK_LINES = re.compile("\n{4,}")
 
 
@@ -78,7 +79,7 @@ def text_in_markdown(document: Raw) -> str | Rejected:
     if isinstance(text, Rejected):
         return text
     text = repair(text)
-    return text if text.strip() else Rejected(Stage.CLEAN, f"nothing is left of the {document.type} after cleaning")
+    return text if text.strip() else Rejected(Stage.CLEAN, _NOTHING_LEFT.format(document.type))
 
 
 def metadata_of(document: Raw) -> Metadata:
