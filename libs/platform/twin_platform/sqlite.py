@@ -14,6 +14,10 @@ _STEP_PAGES = 1024
 """Pages that one step of `compact` gives back, 4 MiB: another writer waits some ten milliseconds for it."""
 
 _DAMAGED = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "make room on its disk, the rest goes by itself",
+    sqlite3.SQLITE_IOERR: "see whether its disk is full, read-only or broken; it is tried again",
+}
 _NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 
 
@@ -113,8 +117,15 @@ def translated(path: Path, unavailable: type[DatabaseUnavailable]) -> Iterator[N
         if code in _NOT_ALLOWED:
             raise unavailable(f"{path}: {error}; does its folder exist, and may this user write there?") from error
         if isinstance(error, sqlite3.OperationalError):
-            raise unavailable(f"{path}: {error}") from error
+            raise unavailable(told(path, error)) from error
         raise
+
+
+def told(path: Path, error: sqlite3.Error) -> str:
+    """Return what an error says of the file, and what to do where somebody can."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_OK) & 0xFF
+    advice = _ADVICE.get(code)
+    return f"{path}: {error}; {advice}" if advice else f"{path}: {error}"
 
 
 @contextmanager

@@ -162,7 +162,7 @@ def test_a_full_disk_fails_the_confirmations_and_is_gone_with_its_cause(log: Sql
     publish_all(log, LIVE_0, post(2, characters=60_000))
 
     assert isinstance(refused, LogUnavailable)
-    assert "full" in str(refused)
+    assert "full; make room on its disk" in str(refused)
     with consuming(log) as consumer:
         assert numbers(take(consumer, LIVE_0, 1)) == [2]
 

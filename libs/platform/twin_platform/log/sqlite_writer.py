@@ -10,7 +10,7 @@ from threading import Condition, Thread
 from twin_contracts.queues import Lane, Queue
 from twin_platform.log.errors import LogUnavailable, QueueMissing
 from twin_platform.log.port import Confirmation
-from twin_platform.sqlite import transaction
+from twin_platform.sqlite import told, transaction
 
 _RETRY_SECONDS = 1.0
 """How long what was left behind waits when nothing new arrives."""
@@ -105,7 +105,7 @@ class GroupCommit:
                 self._remove(work.acknowledged)
                 admitted, refused, behind = self._admit(work.events)
         except sqlite3.Error as error:
-            _fail(work.events, f"{self._path}: {error}; the event log tries again")
+            _fail(work.events, told(self._path, error))
             return _Work(acknowledged=work.acknowledged)
         for event in admitted:
             event.confirmation.set_result(None)
