@@ -13,13 +13,16 @@ import pytest
 
 TESTS = Path(__file__).parent
 ARTICLES = "TWIN_TEST_ARTICLES"
-MAY_BE_MISSING = (ARTICLES,)
+NO_MONGODB = "no MongoDB server"
+MAY_BE_MISSING = (ARTICLES, NO_MONGODB)
 """How a skip's reason has to begin to be accepted where `--require-services` is given."""
 OFFLINE = {"unit", "contract"}
 """Levels that need nothing, so a connection is a mistake."""
 
 # A machine shared with other work is slow at times; how long one example takes says nothing about the code.
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)
+# Fifty times the examples, for who has the night: `pytest --hypothesis-profile full`.
+hypothesis.settings.register_profile("full", hypothesis.settings(), deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("house")
 
 

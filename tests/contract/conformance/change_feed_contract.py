@@ -145,8 +145,9 @@ class ChangeFeedContract(OnDocumentHome):
         with home.open(clock) as anew:
             for name in "abc":
                 anew.upsert(post(name))
-            with pytest.raises(PositionLost):
-                anew.changes(position)
+            with pytest.raises(PositionLost), closing(anew.changes(position)) as feed:
+                while feed.read(limit=9, wait=PLENTY_SECONDS):
+                    pass
 
     # Order
 
