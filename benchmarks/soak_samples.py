@@ -16,11 +16,19 @@ from benchmarks.ledger import Ledger
 from benchmarks.memory import MEGABYTE, folder_sizes
 from benchmarks.oracle import Verdict, judge, leftovers
 from benchmarks.soak_clients import Work
+from benchmarks.spawn import wait_until
+from twin_contracts.audit import AuditReport
+from twin_contracts.base import DocumentId
 from twin_contracts.records import RecordStatus
 from twin_platform.documents.port import DocumentStore
 from twin_platform.features.port import FeatureStore
+from twin_platform.records.audits import ask_audit, audit_report
+from twin_platform.records.open import open_record_store
+from twin_platform.records.port import RecordStore
+from twin_platform.telemetry.clock import SystemClock
 
 SAMPLE_SECONDS = 1.0
+AUDIT_SECONDS = 120.0
 SHORTEST_LIFE = 60
 """Seconds that a process has to live before its memory tells anything."""
 
@@ -51,7 +59,7 @@ class Judged:
     chunks: int
     """That a reader sees."""
     unseen: int
-    """Chunks that no reader sees; an audit removes them."""
+    """Chunks that no reader sees. An audit removes them; those younger than their record an hour later."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,9 @@ class Soaked(Protocol):
 
     def judged(self) -> "Judged":
         """Stop it and judge."""
+
+    def start(self) -> None:
+        """Start it again."""
 
     def counts(self) -> Counts:
         """Return how far it is."""
@@ -174,6 +185,23 @@ def judged(ledger: Ledger, documents: DocumentStore, features: FeatureStore) -> 
     tombstones = features.count_records(RecordStatus.DELETED)
     records = sum(features.count_records(status) for status in RecordStatus) - tombstones
     return Judged(verdict, documents.count(), records, features.count_chunks() - unseen, unseen)
+
+
+def audited(folder: Path) -> AuditReport:
+    """Have the running system audit itself, and return what it reports."""
+    with open_record_store(f"sqlite://{folder}/records.db") as records:
+        asked = ask_audit(records, SystemClock(), "soak").id
+        wait_until(lambda: _finished(records, asked) is not None, AUDIT_SECONDS, lambda: f"audit {asked} goes on")
+        report = _finished(records, asked)
+    if report is None:
+        message = f"the report of audit {asked} is gone"
+        raise RuntimeError(message)
+    return report
+
+
+def _finished(records: RecordStore, audit_id: DocumentId) -> AuditReport | None:
+    report = audit_report(records, audit_id)
+    return report if report is not None and report.finished_at is not None else None
 
 
 def _life(pid: int) -> Life | None:

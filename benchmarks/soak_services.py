@@ -62,6 +62,11 @@ class SoakedServices:
         with self._services.features() as features:
             return judged(self._services.ledger, self._services.documents, features)
 
+    def start(self) -> None:
+        """Start them again."""
+        for process in self._processes:
+            process.start()
+
     def _keep(self, stop: threading.Event) -> None:
         """Start again what dies."""
         with restarting(*self._processes):

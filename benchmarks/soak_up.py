@@ -102,6 +102,10 @@ class SoakedUp:
         ):
             return judged(self._ledger, documents, features)
 
+    def start(self) -> None:
+        """Start it again."""
+        self._system.start()
+
     def _is_quiet(self) -> bool:
         try:
             status = SystemStatus.model_validate_json(self._client.get("/v1/status").raise_for_status().content)
