@@ -76,13 +76,14 @@ class SystemRoutes:
         A key that is bound to authors sees the counts of their documents, and of the whole system only how far it lags.
         """
         readiness = self._readiness()
+        captured, reemissions = self._parts.captured(), len(open_reemissions(self._parts.records))
         return SystemStatus(
             ready=readiness.ready,
             components=readiness.components,
             counts=self._counts(access.authors),
-            waiting=self._parts.log.waiting(),
-            captured=self._parts.captured(),
-            reemissions=len(open_reemissions(self._parts.records)),
+            waiting=self._parts.log.waiting(),  # after what fills the log: an event on its way is seen by one of them
+            captured=captured,
+            reemissions=reemissions,
             embedding=self._parts.embedder.spec.id,
             seconds_to_searchable=self._parts.seconds_to_searchable(),
             chunks_embedded=self._parts.chunks_embedded() if access.authors is None else 0,

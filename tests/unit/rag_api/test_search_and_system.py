@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import pytest
 
 from fakes.api import OWNER, Api
+from fakes.flow import changed
 from twin_contracts.documents import document_id_of_client
 from twin_contracts.http import ComponentStatus, DocumentInput
+from twin_contracts.queues import Lane, Queue
 from twin_platform.records.reemissions import ask_reemission
 from twin_rag_api.raw import raw_document
 
@@ -70,6 +74,19 @@ def test_the_status_counts_both_sides(api: Api) -> None:
     assert status["counts"] == {"stored": 2, "indexed": 1, "rejected": 1, "parked": 0, "deleted": 0, "chunks": 2}
     assert (status["ready"], status["captured"], status["waiting"], status["reemissions"]) == (True, True, 0, 1)
     assert (status["embedding"], status["seconds_to_searchable"]) == ("hashing-384", 0.25)
+
+
+def test_an_event_that_is_captured_while_the_status_is_told_is_seen_waiting(api: Api) -> None:
+    document = raw_document(document_id_of_client("a"), DocumentInput(title="a", text="x"), OWNER)
+    api.log.declare()
+
+    def captured() -> bool:
+        api.log.publish(Queue(0, Lane.LIVE), changed(document, 1)).result()
+        return True
+
+    status = api.client_of(replace(api.parts, captured=captured)).get("/v1/status").json()
+
+    assert (status["captured"], status["waiting"]) == (True, 1)
 
 
 def test_metrics_count_requests_by_route_and_answers_by_outcome(api: Api) -> None:
