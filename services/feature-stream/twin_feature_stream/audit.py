@@ -55,8 +55,8 @@ class Stores:
 
     def on_its_way(self) -> int:
         """Return 0 where everything that was committed or asked for has been published and acknowledged."""
-        waiting = self.log.waiting() + (not is_captured(self.documents, self.records))
-        return waiting or len(open_reemissions(self.records))
+        coming = (not is_captured(self.documents, self.records)) + len(open_reemissions(self.records))
+        return coming + self.log.waiting()  # last: what comes is in it by then
 
 
 class _Stopped(Exception):
@@ -200,6 +200,7 @@ class Audit:
             now = self.stores.clock.monotonic()
             if self._told is None or now - self._told >= TELL_SECONDS:
                 self._change()
+                self.stores.features.flush()  # which lets go of the memory that what was read takes
             self._rest(PACE_SECONDS)
 
     def _rest(self, seconds: float) -> None:

@@ -2,7 +2,7 @@
 
 It runs in a thread of its own beside the flow of index 0. That is right without a lock between the two: it writes to
 the feature store by single deletes only, each on a condition that the flow's own writes make false (`features/store.py`
-says how), and it never flushes, so that the flow alone decides what is acknowledged.
+says how), and acknowledges nothing.
 """
 
 from collections.abc import Callable

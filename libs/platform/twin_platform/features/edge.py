@@ -90,8 +90,8 @@ class EdgeEngine:
         for operation in operations:
             for update in self._updates(operation):
                 self._refuse_full_disk()
-                self._unflushed.add(alias)
                 with self._lock, _translated("write"):
+                    self._unflushed.add(alias)
                     self._shards[alias].update(update)
 
     def retrieve(self, alias: Alias, ids: Sequence[str], select: Select) -> list[Point]:
@@ -133,10 +133,10 @@ class EdgeEngine:
     def flush(self) -> None:
         """Flush what was written to since the last flush, chunks first."""
         for alias in (*CHUNKS, Alias.DOCUMENTS):
-            if alias in self._unflushed:
-                with self._lock, _translated("flush"):
+            with self._lock, _translated("flush"):  # a write of another thread comes before it, or stays unflushed
+                if alias in self._unflushed:
                     self._shards[alias].flush()
-                self._unflushed.discard(alias)
+                    self._unflushed.discard(alias)
         with self._lock:  # nobody unmaps a file meanwhile
             let_go(self._root, above=MAPPED_BYTES)
 

@@ -108,7 +108,7 @@ class ChunkMark:
 class FeatureStore(Protocol):
     """Clean documents and embedded chunks. Applying anything twice or late changes nothing that a reader sees.
 
-    One thread applies and flushes; any number read; one more may do what is marked as housekeeping meanwhile.
+    One thread applies; any number read; one more may flush and do what is marked as housekeeping meanwhile.
     """
 
     def apply(self, changes: Sequence[FeatureChange]) -> None:
