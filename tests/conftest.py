@@ -23,6 +23,8 @@ OFFLINE = {"unit", "contract"}
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)
 # Fifty times the examples, for who has the night: `pytest --hypothesis-profile full`.
 hypothesis.settings.register_profile("full", hypothesis.settings(), deadline=None, max_examples=5000)
+# Fifty times the examples, for who has the night: `pytest --hypothesis-profile full`.
+hypothesis.settings.register_profile("full", hypothesis.settings(), deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("house")
 
 

@@ -107,7 +107,7 @@ class InterruptedEngine:
 
     def write(self, alias: Alias, operations: Sequence[Operation]) -> None:
         for operation in operations:
-            for one in _single_writes(operation):
+            for one in single_writes(operation):
                 self.left -= 1
                 if self.left == -1:
                     self._interruption()
@@ -137,7 +137,8 @@ class InterruptedEngine:
         self._engine.close()
 
 
-def _single_writes(operation: Operation) -> list[Operation]:
+def single_writes(operation: Operation) -> list[Operation]:
+    """Return the least writes that a kill can fall between."""
     match operation:
         case Upsert(points, condition):
             return [Upsert((point,), condition) for point in points]
