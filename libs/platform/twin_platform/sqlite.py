@@ -10,6 +10,7 @@ from twin_platform.errors import DatabaseUnavailable, PermanentError
 _BUSY_SECONDS = 10.0
 """How long a writer waits for another process's transaction; ours take milliseconds."""
 
+_LITTLE_MILLISECONDS = 100
 _STEP_PAGES = 1024
 """Pages that one step of `compact` gives back, 4 MiB: another writer waits some ten milliseconds for it."""
 
@@ -99,7 +100,9 @@ def compact(connection: sqlite3.Connection) -> bool:
     left = _pragma(connection, "freelist_count")
     if 0 < left < free:
         return True
+    connection.execute(f"PRAGMA busy_timeout = {_LITTLE_MILLISECONDS}")  # who waits for readers keeps writers waiting
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    connection.execute(f"PRAGMA busy_timeout = {int(_BUSY_SECONDS * 1000)}")
     return False
 
 

@@ -462,6 +462,21 @@ class InventoryContract:
             ids.extend(rest)
             assert len(ids) == len(set(ids)) >= 150
 
+    def test_chunks_are_marked_with_what_an_audit_compares(self, store: FeatureStore) -> None:
+        essay, main = indexed("essay", version(1), ["a", "b"]), indexed("main", version(2), ["c"], CODE)
+        unseen, _ = sliced(indexed("essay", version(3), ["d"]), 1)
+        store.apply([essay, main, indexed("other", version(1), ["e"])])
+        store.apply([unseen])
+
+        marks = list(store.chunk_marks(ids_of(["essay", "main"])))
+
+        expected = [*essay.chunks, *main.chunks, *unseen.chunks]
+        assert {mark.id: (mark.document_id, mark.version, mark.revision) for mark in marks} == {
+            chunk.id: (chunk.payload.document_id, chunk.payload.version, chunk.payload.revision) for chunk in expected
+        }
+        assert len(list(store.chunk_marks())) == 5
+        assert list(store.chunk_marks(ids_of(["unknown"]))) == list(store.chunk_marks([])) == []
+
     def test_chunks_removed_for_the_audit_are_not_newer_than_it_saw(self, store: FeatureStore) -> None:
         store.apply([indexed("essay", version(1), ["old"]), indexed("main", version(3), ["new"], CODE)])
         ids = [chunk.id for chunk in store.chunks()]
