@@ -28,7 +28,7 @@ FEW = 20
 def test_a_failing_link_loses_nothing_that_was_acknowledged(tmp_path: Path, seen: Seen, durations: Durations) -> None:
     with (
         running_system(EMBEDDING_MODEL="hashing") as system,
-        Services(system.data, Ledger(tmp_path / "ledger")) as all_,
+        Services(system.data, Ledger(tmp_path / "ledger")) as services,
     ):
         host, port = urlsplit(system.url).hostname, urlsplit(system.url).port
         assert host is not None
@@ -42,7 +42,7 @@ def test_a_failing_link_loses_nothing_that_was_acknowledged(tmp_path: Path, seen
                 trust_env=False,
             ) as client,
         ):
-            load = Load(16, HttpTarget(client), all_.ledger, documents=600)
+            load = Load(16, HttpTarget(client), services.ledger, documents=600)
             with load.running():
                 load.wait_for(FEW)
                 for rate, latency in ((100_000, 0.0), (None, 0.05)):
@@ -61,11 +61,11 @@ def test_a_failing_link_loses_nothing_that_was_acknowledged(tmp_path: Path, seen
                     throughout(0.5, lambda: True)
                     proxy.accept()
                     load.wait_for(FEW)
-        all_.wait_until_quiet()
+        services.wait_until_quiet()
         assert system.stop() == 0
 
-        verdict = all_.verdict()
+        verdict = services.verdict()
 
-        seen(f"{load.written} writes, {all_.ledger.uncertain()} never answered: {verdict}")
+        seen(f"{load.written} writes, {services.ledger.uncertain()} never answered: {verdict}")
         assert verdict.exact
-        assert all_.ledger.uncertain() > 0
+        assert services.ledger.uncertain() > 0

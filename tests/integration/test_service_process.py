@@ -2,11 +2,13 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -86,6 +88,33 @@ def test_a_signal_stops_cdc_and_the_flow_cleanly_and_writes_the_position(service
     flow.start()
     services.wait_until_quiet()
     assert services.verdict().exact
+
+
+def crawler(services: Services, name: str, port: int) -> Process:
+    stores = {f"CRAWLER_{store.upper()}_URL": services.url(store) for store in ("documents", "records")}
+    return services.process(
+        name, "-m", "twin_crawler", **stores, CRAWLER_KEY="a key of the crawler's own", CRAWLER_PORT=str(port)
+    ).start()
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).is_success
+    except httpx.ConnectError:
+        return False
+
+
+def test_a_crawler_serves_until_a_signal_and_refuses_a_port_in_use(services: Services) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = crawler(services, "refused", taken.getsockname()[1])
+        assert refused.wait(30) == REFUSED
+        assert "address already in use" in refused.said
+        port = taken.getsockname()[1]
+    serving = crawler(services, "serving", port).wait_for_state("running")
+    wait_until(lambda: is_ready(port), 30, lambda: serving.said)
+
+    assert serving.terminate() == 0
+    assert serving.state == "stopped"
 
 
 @pytest.mark.parametrize(
