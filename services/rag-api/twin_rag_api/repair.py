@@ -1,5 +1,6 @@
 """Routes of repair: documents tried again or made anew, audits, indexes rebuilt."""
 
+from collections.abc import Mapping
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
@@ -51,8 +52,9 @@ class RepairRoutes:
         """
         if given.ids is None and access.authors is not None:
             raise InvalidRequest(field="ids", why=_BOUND)
-        ids = tuple(dict.fromkeys(map(resolve, given.ids))) if given.ids is not None else None
-        records = self._known(ids or (), access)
+        named = {resolve(one): one for one in given.ids or ()}
+        ids = tuple(named) if given.ids is not None else None
+        records = self._known(named, access)
         newest = max((record.version for record in records.values()), default=ZERO)
         request = ask_reemission(
             self._records,
@@ -91,21 +93,21 @@ class RepairRoutes:
         self._features.optimize()
         return Optimized(seconds=self._clock.monotonic() - began)
 
-    def _known(self, ids: tuple[DocumentId, ...], access: Access) -> dict[DocumentId, DocumentRecord]:
-        """Return the records of these documents.
+    def _known(self, named: Mapping[DocumentId, str], access: Access) -> dict[DocumentId, DocumentRecord]:
+        """Return the records of these documents, each named as the client did.
 
         Raises:
             DocumentUnknown: one of them is nowhere, or not the key's.
         """
-        records = dict(self._features.records(ids, with_text=False))
-        for document_id in ids:
+        records = dict(self._features.records(tuple(named), with_text=False))
+        for document_id, name in named.items():
             author, record = self._documents.author_of(document_id), records.get(document_id)
             if author is None and record is None:
-                raise DocumentUnknown(document_id)
+                raise DocumentUnknown(name)
             if author is None and record is not None and record.metadata is not None:
                 author = record.metadata.author
             if not access.sees(author):
-                raise DocumentUnknown(document_id)
+                raise DocumentUnknown(name)
         return records
 
     def _sees(self, access: Access, request: Reemission) -> bool:
@@ -114,7 +116,7 @@ class RepairRoutes:
         if request.ids is None:
             return False
         try:
-            self._known(request.ids, access)
+            self._known({one: one for one in request.ids}, access)
         except DocumentUnknown:
             return False
         return True

@@ -213,7 +213,7 @@ class TestResync:
         status, _, said = twin("resync", "nowhere")
 
         assert status == 1
-        assert "there is no document" in said
+        assert "there is no document 'nowhere'" in said
 
     def test_a_flow_that_does_not_come_to_it_is_not_waited_for_for_ever(
         self, twin: Twin, monkeypatch: pytest.MonkeyPatch
