@@ -59,6 +59,7 @@ class Load:
         self._absent = list(range(self.documents))
         self._edition = 0
         self.written = 0
+        self._failure: BaseException | None = None
 
     def run(self, count: int | None = None) -> None:
         """Write `count` times, or until `stop` is set."""
@@ -74,15 +75,7 @@ class Load:
     @contextmanager
     def running(self) -> Iterator["Load"]:
         """Write in a thread of its own until left; raises what ended the writing before."""
-        failures: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                self.run()
-            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
-                failures.append(error)
-
-        thread = threading.Thread(target=run, name=f"load {self.seed}", daemon=True)
+        thread = threading.Thread(target=self._run_thread, name=f"load {self.seed}", daemon=True)
         thread.start()
         try:
             yield self
@@ -90,17 +83,27 @@ class Load:
             self.stop.set()
             thread.join()
             self.stop.clear()
-        if failures:
-            raise failures[0]
+        self._raise_failure()
 
     def wait_for(self, count: int, deadline: float = 60.0) -> None:
-        """Wait until so many more writes were acknowledged."""
+        """Wait until so many more writes were acknowledged; raises at once what ended the writing."""
         wanted, end = self.written + count, time.monotonic() + deadline
         while self.written < wanted:
+            self._raise_failure()
             if time.monotonic() > end:
                 message = f"{wanted - self.written} of {count} writes were not acknowledged within {deadline:g} s"
                 raise TimeoutError(message)
             time.sleep(0.01)
+
+    def _run_thread(self) -> None:
+        try:
+            self.run()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self._failure = error
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
 
     def _step(self) -> None:
         self._edition += 1

@@ -98,4 +98,4 @@ def test_what_ends_the_writing_is_raised_where_it_is_waited_for() -> None:
     load = Load(1, Recorder(answer=ZeroDivisionError), Ledger())
 
     with pytest.raises(ZeroDivisionError), load.running():
-        load.stop.wait()
+        load.wait_for(1)
