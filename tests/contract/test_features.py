@@ -205,3 +205,16 @@ def test_the_scheme_of_the_url_picks_the_adapter(folder: Path) -> None:
 
     with pytest.raises(UnknownScheme, match="edge://"):
         open_feature_store("https://qdrant:6333", EMBEDDER.spec)
+
+
+def test_documents_that_are_edited_for_ever_take_no_more_room(folder: Path) -> None:
+    engine = EdgeEngine(folder, EMBEDDER.spec, replaced_before_rebuild=1_000)
+    with PointFeatureStore(engine) as store:
+        for edition in range(1, 41):
+            store.apply([indexed("essay", version(edition), [f"{edition}.{part}" for part in range(50)])])
+            if edition % 10 == 0:
+                store.flush()
+
+        held = engine._shards[Alias.CHUNKS_PROSE].info().indexed_vectors_count
+
+    assert held < 1_000, "of the 2,000 chunks that were written 50 are left"
