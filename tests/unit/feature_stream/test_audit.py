@@ -1,6 +1,7 @@
 """The audit: what differs is asked for again, what is left over goes, and what is only on its way is neither."""
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -222,23 +223,25 @@ class TestLeftovers:
         assert report.exact
         assert len(world.stored()) == 6
 
-    def test_a_chunk_that_was_written_again_meanwhile_stays(
+    def test_a_chunk_that_is_written_again_just_before_it_is_removed_stays(
         self, world: Audited, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        old = world.change(world.store("d", "new"), ("new",))
-        world.features.apply([ApplySlice(old.chunks)])
-        new = world.change(world.store("d", "new"), ("new",))
-        records = world.features.records
+        document = world.store("d", "text")
+        [left] = world.slice(document, "of an edit that is under way")
+        tombstone = DocumentRecord.tombstone(document.id, world.version())
+        world.features.apply([ApplyDocument(tombstone)])
+        point = Point(left.id, left.payload.model_dump(mode="json"), left.vector, left.payload.text)
+        world.features.engine.write(Alias.CHUNKS_PROSE, [Upsert((point,), ())])  # type: ignore[attr-defined]
+        remove = world.features.remove_chunks
 
-        def records_just_committed(ids: list[str], *, with_text: bool = True) -> object:
-            world.features.apply([new])  # after the chunk was read, before its record is
-            return records(ids, with_text=with_text)
+        def removed(ids: Sequence[str], up_to: Version) -> None:
+            world.slice(document, "of an edit that is under way")
+            remove(ids, up_to)
 
-        world.capture()
-        monkeypatch.setattr(world.features, "records", records_just_committed)
-        audit(world.stores, REGISTRY, AuditRequest.new("test", world.clock.now()), world.stop)
+        monkeypatch.setattr(world.features, "remove_chunks", removed)
+        world.audit()
 
-        assert new.chunks[0].id in world.stored()
+        assert left.id in world.stored()
 
     def test_a_chunk_that_no_record_names_is_watched_and_its_document_asked_for(self, world: Audited) -> None:
         document = world.store("a", "first of a", "second of a")
