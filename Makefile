@@ -68,7 +68,7 @@ schemas: setup ## Write the contracts' JSON Schemas; a test compares them with t
 schemas-check: setup
 	$(python) -m twin_contracts.schemas --check
 
-bench: bench-embedder bench-ingest bench-freshness bench-api ## Run every benchmark
+bench: bench-embedder bench-ingest bench-freshness bench-api bench-cdc ## Run every benchmark
 
 bench-embedder: setup ## Embedding rate against a bare ONNX loop
 	$(python) -m benchmarks.embedder
@@ -87,6 +87,9 @@ bench-api: setup ## What a chat call costs beside the model, and a hundred strea
 
 soak: setup ## Ten minutes of load while anything is killed, a verdict and a plot (SECONDS=600 WAY=up|services)
 	$(python) -m benchmarks.soak --seconds $(or $(SECONDS),600) --way $(or $(WAY),up)
+
+bench-cdc: setup ## What cdc carries from MongoDB's adapter, and its memory in a re-emission
+	$(python) -m benchmarks.cdc
 
 eval-answers: setup ## Answers and refusals over the questions of benchmarks/
 	$(python) -m benchmarks.eval_answers
