@@ -6,10 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin_feature_stream.handlers import cut
 from twin_feature_stream.handlers.chunk_code import ChunkSyntaxTree
 from twin_feature_stream.handlers.chunk_markdown import ChunkMarkdown
 from twin_feature_stream.handlers.chunk_prose import ChunkProse
 from twin_feature_stream.ports import Chunk, ChunkHandler
+from twin_platform.embedding.hashing import WordTokenizer
 from twin_platform.embedding.port import Tokenizer
 from unit.feature_stream.chunking import assert_whole, assert_within, clean_document
 
@@ -80,3 +82,30 @@ def test_chunks_are_more_than_half_full(tokenizer: Tokenizer, make: MakeChunker)
     counts = tokenizer.counts([chunk.text for chunk in make(tokenizer, 220)(clean_document(text))])
 
     assert sum(counts) / len(counts) >= 120
+
+
+@pytest.mark.parametrize("make", CHUNKERS)
+@pytest.mark.parametrize("text", EXTREMES.values(), ids=EXTREMES.keys())
+def test_texts_beyond_what_is_cut_at_once_are_cut_like_any_other(
+    tokenizer: Tokenizer, make: MakeChunker, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cut, "_MARKS_AT_ONCE", 300)
+
+    chunks = make(tokenizer, 220)(clean_document(text, "src/file.js"))
+
+    assert_whole(chunks, text)
+    assert_within(chunks, tokenizer, 220)
+    assert [chunk for chunk in chunks if not chunk.text.strip()] == [] or not text.strip()
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=400, max_size=1500, unique=True))
+@settings(max_examples=15)
+def test_part_by_part_the_cuts_are_those_of_the_whole(numbers: list[int]) -> None:
+    text = "\n".join(f"line {number} of {number * 7}" for number in numbers)
+
+    whole = ChunkProse(WordTokenizer(), 64)(clean_document(text))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cut, "_MARKS_AT_ONCE", 150)
+        parts = ChunkProse(WordTokenizer(), 64)(clean_document(text))
+
+    assert parts == whole

@@ -9,6 +9,7 @@ giving up weak candidates instead of choosing strong ones alone keeps the pieces
 """
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from itertools import pairwise
@@ -25,6 +26,8 @@ a chunk; with a third 1 touched 4, at 131 tokens; without this rule 5 of 6,000 t
 _CONTEXT = 16
 """Code points on each side of a candidate that its hash looks at."""
 _LONGEST_TOKEN = 16
+_MARKS_AT_ONCE = 50_000
+"""Marks that are weighed against each other in one go, so that memory stays flat however many there are."""
 
 
 class Ruler:
@@ -36,7 +39,7 @@ class Ruler:
 
     def __init__(self, text: str, tokenizer: Tokenizer) -> None:
         self.text = text
-        self._starts: list[int] = []
+        self._starts = array("I")
         for start, end in tokenizer.spans(text):
             if end - start <= _LONGEST_TOKEN:
                 self._starts.append(start)
@@ -47,7 +50,7 @@ class Ruler:
         """Return how many tokens begin in `text[start:end]`."""
         return bisect_left(self._starts, end) - bisect_left(self._starts, start)
 
-    def tokens(self, start: int, end: int) -> list[int]:
+    def tokens(self, start: int, end: int) -> Sequence[int]:
         """Return where the tokens begin that do so strictly inside of `text[start:end]`."""
         return self._starts[bisect_right(self._starts, start) : bisect_left(self._starts, end)]
 
@@ -74,6 +77,11 @@ def settled(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: i
     The first and the last of `fixed` are the stretch's ends and no cuts. `marks` stay where nothing stronger is near,
     or where the pieces beside them do not fit together. No piece is without a token, unless the whole stretch is.
     """
+    in_parts = len(marks) > 2 * _MARKS_AT_ONCE
+    return (_settled_in_parts if in_parts else _settled_at_once)(ruler, fixed, marks, limit)
+
+
+def _settled_at_once(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: int) -> list[int]:
     places = sorted({*fixed, *marks})
     at = {place: ruler.size(places[0], place) for place in places}
     strengths = {mark: _strength(ruler.text, mark) for mark in marks}
@@ -87,6 +95,35 @@ def settled(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: i
             after[left], before[right] = right, left
             del after[mark]
     return [place for place in places[1:-1] if place in after]
+
+
+def _settled_in_parts(ruler: Ruler, fixed: Collection[int], marks: Sequence[int], limit: int) -> list[int]:
+    """Do the same part by part; the parts end at marks that nothing stronger is near, which stay cuts in any case.
+
+    So the cuts are those that all marks at once would leave; but for marks all alike, as in a text of one sign.
+    """
+    ordered = sorted(fixed)
+    ends = [ordered[0]]
+    for middle in range(_MARKS_AT_ONCE, len(marks) - _MARKS_AT_ONCE // 2, _MARKS_AT_ONCE):
+        end = _stronger_nearby(ruler.text, marks, middle, limit // _REACH)
+        if ruler.size(ends[-1], end) and ruler.size(end, ordered[-1]):
+            ends.append(end)
+    found: list[int] = []
+    for left, right in pairwise([*ends, ordered[-1]]):
+        own = marks[bisect_left(marks, left) : bisect_right(marks, right)]  # the ends, too: they outdo their neighbours
+        inside = ordered[bisect_right(ordered, left) : bisect_left(ordered, right)]
+        found += [left, *_settled_at_once(ruler, [left, *inside, right], own, limit)]
+    return found[1:]
+
+
+def _stronger_nearby(text: str, marks: Sequence[int], at: int, reach: int) -> int:
+    """Return the mark that one comes to by going to the strongest within `reach` marks until none is stronger."""
+    while True:
+        near = marks[max(0, at - reach) : at + reach + 1]
+        best = max(near, key=lambda mark: _strength(text, mark))
+        if _strength(text, best) == _strength(text, marks[at]):
+            return marks[at]
+        at = bisect_left(marks, best)
 
 
 def _strongest(strengths: dict[int, int], at: dict[int, int], reach: int) -> set[int]:
