@@ -82,6 +82,9 @@ bench-freshness: setup ## Commit to searchable, idle and during a re-emission
 bench-backlog: setup ## Memory, rate and stop under backlogs, a book and 100,000 edits; an hour (CASES="posts book" for some)
 	$(python) -m benchmarks.backlog $(CASES)
 
+bench-hostile: setup ## Documents made to keep a program busy: cleaned and chunked in linear time
+	$(python) -m benchmarks.hostile
+
 bench-api: setup ## What a chat call costs beside the model, and a hundred streams at once
 	$(python) -m benchmarks.api
 
