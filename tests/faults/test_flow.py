@@ -65,11 +65,13 @@ def test_a_flow_killed_at_random_loses_nothing(
         load.wait_for(50)
     services.wait_until_quiet()
 
-    verdict = services.verdict()
+    audit, verdict = services.audit(), services.verdict()
 
     seen(f"{load.written} writes: {verdict}; leftovers {services.leftovers()}")
     assert verdict.exact
     assert verdict.parked == 0
+    assert audit.exact
+    assert services.leftovers() == 0
 
 
 @fault(17, "kill -9 what `twin up` started, at random", expected="lost 0, parked 0; its parent starts it again")
@@ -115,6 +117,7 @@ def test_an_exception_parks_its_document_alone(services: Services, load: Load, s
     services.wait_until_quiet()
     assert broken.starts == 1
     assert broken.alive
+    audit = services.audit()
 
     verdict, record, others = services.verdict(), record_of(services, MARKED), parked(services)
 
@@ -123,6 +126,7 @@ def test_an_exception_parks_its_document_alone(services: Services, load: Load, s
     assert record.reason == "ZeroDivisionError: it came to the wormwood"
     assert others == [MARKED.id]
     assert verdict.exact
+    assert audit.exact, "a parked document is no difference"
     assert replayed(services, cdc) is RecordStatus.INDEXED
 
 
