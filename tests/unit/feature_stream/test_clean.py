@@ -197,3 +197,81 @@ def test_metadata_comes_from_the_raw_document() -> None:
         title="A title",
         url="https://example.org/a",
     )
+
+
+BUSY = [
+    *(
+        " ",
+        "\t\n",
+        "*",
+        "[",
+        "](",
+        "- ",
+        "> ",
+        "> > ",
+        "|",
+        "<",
+        "&",
+        "&amp;",
+        "# ",
+        "```\n",
+        "~~~",
+        "!",
+        "...",
+        '"',
+        "1. ",
+        "\x80",
+    ),
+    *(
+        "\r",
+        "\u2028",
+        "\u202e",
+        "\u00a0",
+        "\U0001d400",
+        "{",
+        "((",
+        "<b>",
+        "<ul><li>",
+        "<pre>",
+        "<p a='b' ",
+        "<!--",
+        "a'",
+        "\n \n",
+    ),
+]
+
+
+@pytest.mark.parametrize("unit", BUSY)
+@pytest.mark.parametrize("text_format", [TextFormat.MARKDOWN, TextFormat.HTML])
+@pytest.mark.timeout(10)
+def test_a_document_made_to_keep_us_busy_is_cleaned_or_refused_with_the_reason(
+    unit: str, text_format: TextFormat
+) -> None:
+    document = article(unit * (200_000 // len(unit)) + "x!", text_format=text_format)
+
+    clean = CleanArticle()(document)
+
+    assert clean.reason if isinstance(clean, Rejected) else clean.text
+
+
+@pytest.mark.parametrize(
+    ("raw", "clean"),
+    [
+        ("🙂", "🙂"),
+        ("👩\u200d👩\u200d👧", "👩\u200d👩\u200d👧"),
+        ("\u0301\u0323", "\u0323\u0301"),
+        ("pay\u200bpal", "paypal"),
+        ("p\u0430ypal", "p\u0430ypal"),  # a Cyrillic letter is a letter: it stays
+        ("\u202etxt.exe\u202c", "txt.exe"),
+        ("a \u2067b\u2069 c", "a b c"),
+        ("שלום, עולם", "שלום, עולם"),
+    ],
+)
+def test_what_tricks_the_eye_is_plain_to_a_search(raw: str, clean: str) -> None:
+    assert cleaned(article(raw)) == clean
+
+
+def test_a_source_that_hides_its_order_is_kept_as_it_is() -> None:
+    trojan = "if access != 'user\u202e \u2066# admin\u2069 \u2066':\n    raise\n"
+
+    assert cleaned(code(trojan)) == trojan
