@@ -142,6 +142,18 @@ def test_a_document_of_eight_mebibytes_comes_back_whole(one_engine: EdgeEngine) 
     assert store.records([record.document_id]) == {record.document_id: record}
 
 
+def test_the_engines_log_stays_small_however_much_is_replaced(tmp_path: Path) -> None:
+    with PointFeatureStore(EdgeEngine(tmp_path, EMBEDDER.spec)) as store:
+        change = indexed("essay", version(1), ["a"])
+        for number in range(1, 41):
+            record = change.record.model_copy(update={"version": version(number), "text": "x" * 1_000_000})
+            store.apply([ApplyDocument(record, change.chunks)])
+            store.flush()
+
+    size = sum(file.stat().st_size for file in tmp_path.glob("*/wal/*"))
+    assert size < 40_000_000
+
+
 def test_a_folder_is_open_once_at_a_time(folder: Path) -> None:
     with (
         PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)),
