@@ -164,6 +164,17 @@ def test_of_two_outcomes_of_one_version_the_first_stays_whole() -> None:
             assert view(engine)["twice"] in (texts[first], texts[other])
 
 
+def test_a_clean_up_that_was_cut_short_is_done_by_whatever_comes_next() -> None:
+    engine = filled([indexed("grows", version(1), ["a", "b"])])
+    with suppress(Killed):
+        store_over(InterruptedEngine(engine, 2, kill)).apply([indexed("grows", version(2), ["c"])])
+    left = stored(store_over(engine), "grows")
+
+    store_over(engine).apply([indexed("grows", version(2), ["another outcome"])])
+
+    assert (left, stored(store_over(engine), "grows")) == (["a", "b", "c"], ["c"])
+
+
 def test_a_purge_spares_what_arrives_at_its_version_after_it_looked() -> None:
     engine = filled([indexed(UNSEEN, version(1), ["j"])])
     met_late = [indexed(UNSEEN, version(2), ["j", "k"])]

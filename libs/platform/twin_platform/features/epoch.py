@@ -6,7 +6,7 @@
 2. Deleted, rejected, parked: the record first, so that nothing of the document counts.
 3. Indexed: every chunk as a whole point; no record names the revision yet.
 4. The record. This is the commit.
-5. Of each document whose record is in force, the chunks that it does not name go.
+5. Of each document, the chunks go that its record, as it is stored now, does not name.
 6. Purges.
 
 A chunk is written or deleted on the condition that what is stored is not newer; a record, that what is stored is older.
@@ -99,20 +99,20 @@ def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partition
     sliced = [chunk for change in changes if isinstance(change, ApplySlice) for chunk in change.chunks]
     told = [document.record for document in documents] + [chunk.payload for chunk in sliced]
     known = _Known.read(engine, {one.document_id for one in told}, partitions)
-    documents = [document for document in documents if known.admit(document.record)]
-    records = [document.record for document in documents]
+    admitted = [document for document in documents if known.admit(document.record)]
+    records = [document.record for document in admitted]
 
     _bury_late(engine, known, told)
     _write_records(engine, [record for record in records if record.status is not RecordStatus.INDEXED])
     sliced = [chunk for chunk in sliced if known.admit(chunk.payload)]
-    _write_chunks(engine, sliced + [chunk for document in documents for chunk in document.chunks])
+    _write_chunks(engine, sliced + [chunk for document in admitted for chunk in document.chunks])
     _write_records(engine, [record for record in records if record.status is RecordStatus.INDEXED])
-    in_force = _in_force(engine, records)
-    _delete_chunks(engine, [_not_named_by(record) for record in in_force])
+    stored = _states(engine, [document.record.document_id for document in documents])
+    _delete_chunks(engine, [_not_named_by(document_id, state) for document_id, state in stored.items()])
     for change in changes:
         if isinstance(change, ApplyPurge):
             _purge(engine, change, partitions)
-    return in_force
+    return [record for record in records if stored.get(record.document_id) == _State.of(record)]
 
 
 def is_record(point: Point) -> bool:
@@ -163,16 +163,15 @@ def _chunk_point(chunk: EmbeddedChunk) -> Point:
     return Point(chunk.id, chunk.payload.model_dump(mode="json"), chunk.vector, keywords)
 
 
-def _in_force(engine: PointEngine, records: Sequence[DocumentRecord]) -> list[DocumentRecord]:
-    """Return those that are stored: where another writer was first, the chunks are its to clean up."""
-    stored = _states(engine, [record.document_id for record in records])
-    return [record for record in records if stored.get(record.document_id) == _State.of(record)]
+def _not_named_by(document_id: DocumentId, record: _State) -> Where:
+    """Hold for the document's chunks of other revisions, or for all of them where it is not indexed.
 
-
-def _not_named_by(record: DocumentRecord) -> Where:
-    """Hold for the document's chunks of other revisions, or for all of them where it is not indexed."""
-    older = (Among("document_id", (record.document_id,)), UpTo(record.version))
-    return (*older, Other("revision", record.revision or "")) if record.status is RecordStatus.INDEXED else older
+    Not for newer ones: somebody is about to write their record.
+    """
+    older = (Among("document_id", (document_id,)), UpTo(record.version))
+    if record.status != RecordStatus.INDEXED:
+        return older
+    return *older, Other("revision", str(record.revision))
 
 
 def _delete_chunks(engine: PointEngine, conditions: Sequence[Where]) -> None:
