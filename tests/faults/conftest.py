@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from integration.mongod import server
 
 from benchmarks.ledger import Ledger
-from benchmarks.processes import Services
+from faults.installations import MongodbInstallation, SqliteInstallation
 from faults.report import (
     Durations,
     Seen,
@@ -31,14 +32,24 @@ __all__ = [
     "pytest_sessionfinish",
     "pytest_terminal_summary",
     "seen",
+    "server",
 ]
 
-INSTALLATIONS = [Services]
-"""Every fault is survived on each of them; other adapters are bound by another entry."""
+INSTALLATIONS: list[type[SqliteInstallation]] = [SqliteInstallation, MongodbInstallation]
+"""Each of them survives the faults that it names; other adapters are bound by another entry."""
 
 
-@pytest.fixture(params=INSTALLATIONS, ids=lambda installation: installation.__name__)
-def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Services]:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run what asks for `services` on every installation that its fault is survived on."""
+    mark = metafunc.definition.get_closest_marker("fault")
+    if mark is not None and "services" in metafunc.fixturenames:
+        chosen = [one for one in INSTALLATIONS if one.faults is None or mark.args[0] in one.faults]
+        metafunc.parametrize("services", chosen, indirect=True, ids=lambda installation: installation.__name__)
+
+
+@pytest.fixture
+def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteInstallation]:
     """An installation with nothing in it, and no process started."""
-    with request.param(tmp_path, Ledger(tmp_path / "ledger")) as services:
+    more = {"server": request.getfixturevalue("server")} if request.param is MongodbInstallation else {}
+    with request.param(tmp_path, Ledger(tmp_path / "ledger"), **more) as services:
         yield services

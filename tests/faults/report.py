@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.table import Line, missing, render
+from faults.table import MAY_BE_MISSING, NOT_RUN, SERVER_MISSING, Line, missing, render
 
 LINES = pytest.StashKey[dict[str, Line]]()
 
@@ -37,6 +37,10 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     line = item.config.stash[LINES].get(item.nodeid)
     if line is not None and (report.when == "call" or report.outcome != "passed"):
         line.outcome = report.outcome
+        if report.skipped and isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            line.seen.append(reason)
+            line.outcome = SERVER_MISSING if reason.startswith(MAY_BE_MISSING) else report.outcome
     return report
 
 
@@ -46,12 +50,13 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    lines = _lines(config)
+    every = config.getoption("--every-fault", default=False)
+    lines = [line for line in _lines(config) if every or line.outcome != NOT_RUN]
     if not lines:
         return
     terminalreporter.section("faults")
     terminalreporter.write_line(render(lines))
-    if config.getoption("--every-fault", default=False) and (left := missing(lines)):
+    if every and (left := missing(lines)):
         terminalreporter.write_line(f"no passed test of the faults {', '.join(map(str, left))}", red=True)
     if path := config.getoption("--fault-table", default=None):
         path.write_text(render(lines) + "\n", "utf-8")

@@ -2,7 +2,7 @@
 
 import random
 import signal
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
@@ -12,6 +12,7 @@ from benchmarks.spawn import throughout, wait_until
 from benchmarks.targets import StoreTarget
 from faults import dying_cdc
 from faults.conftest import Durations, Seen
+from faults.installations import SqliteInstallation
 from faults.table import fault
 from twin_contracts.documents import MAX_DOCUMENT_BYTES, RAW_DOCUMENT, AuthorRef, RawPost, Source, document_id_of
 from twin_contracts.queues import Lane
@@ -49,12 +50,10 @@ def judged(services: Services, load: Load, seen: Seen) -> int:
     return verdict.duplicates
 
 
-def forget_deletions(services: Services, load: Load, seen: Seen) -> None:
+def lose_position(services: SqliteInstallation, load: Load, seen: Seen) -> None:
     """Write while no cdc runs, then lose what it would have to read."""
     load.run(200)
-    forgotten = services.documents.forget_deletions(services.clock.now() + timedelta(hours=1))
-    seen(f"{forgotten} deletions forgotten")
-    assert forgotten > 0
+    seen(services.lose_position())
 
 
 def document_of(size: int, key: str = "the greatest") -> RawPost:
@@ -147,16 +146,16 @@ def test_killed_in_the_first_snapshot(services: Services, load: Load, seen: Seen
     "position lost while cdc was off (oplog rolled over; SQLite: deletions forgotten); again during the re-emission",
     expected="re-emission from the first id, deletes of the gap purged",
 )
-def test_position_lost_twice(services: Services, load: Load, seen: Seen) -> None:
+def test_position_lost_twice(services: SqliteInstallation, load: Load, seen: Seen) -> None:
     load.rate = None
     load.run(900)
     services.start_flow()
     cdc = services.start_cdc()
     services.wait_until_quiet()
     cdc.terminate()
-    forget_deletions(services, load, seen)
+    lose_position(services, load, seen)
     die(services, dying_cdc.IN_REEMISSION, 1)
-    forget_deletions(services, load, seen)
+    lose_position(services, load, seen)
     before = {lane: services.published(lane) for lane in Lane}
     load.rate = 100
 

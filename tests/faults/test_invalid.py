@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks.processes import Services
 from fakes.chain import Chain
 from fakes.flow import post
 from faults.chains import load, opened
 from faults.conftest import Seen
-from faults.foreign import damage_document, write_document
+from faults.installations import SqliteInstallation
 from faults.table import fault
 from twin_contracts.base import uuid_of
 from twin_contracts.records import RecordStatus, Stage
@@ -25,13 +24,15 @@ FOREIGN_ID = "no id at all"
 
 
 @pytest.fixture
-def chain(services: Services) -> Iterator[Chain]:
+def chain(services: SqliteInstallation) -> Iterator[Chain]:
     with opened(services) as chain:
         yield chain
 
 
 @fault(35, "a stored document that does not validate", expected="rejected with the reason, cdc goes on")
-def test_what_does_not_validate_is_rejected_and_its_neighbours_go_on(chain: Chain, seen: Seen) -> None:
+def test_what_does_not_validate_is_rejected_and_its_neighbours_go_on(
+    services: SqliteInstallation, chain: Chain, seen: Seen
+) -> None:
     damaged = post("damaged", "This was valid once.")
     with chain.running():
         writes = load(chain)
@@ -39,9 +40,9 @@ def test_what_does_not_validate_is_rejected_and_its_neighbours_go_on(chain: Chai
         chain.put(damaged)
         chain.wait_until_quiet()
         for name, body in GARBAGE.items():
-            write_document(chain.folder, post(name, "").id, body)
-        write_document(chain.folder, FOREIGN_ID, b"neither a document")
-        damage_document(chain.folder, damaged.id, b"{}")
+            services.write_foreign(post(name, "").id, body)
+        services.write_foreign(FOREIGN_ID, b"neither a document")
+        services.damage(damaged.id, b"{}")
         writes.run(30)
         chain.wait_until_quiet()
         chain.resync()  # finds what was damaged behind the feed's back

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -14,24 +13,14 @@ from contract.conformance.change_feed_contract import ChangeFeedContract
 from contract.conformance.documents_contract import DocumentStoreContract
 from contract.conformance.records_contract import RecordStoreContract
 from fakes.clock import SettableClock
-from integration.mongod import NONE, URL, program, replica_set
+from integration.mongod import database_url, server
 from twin_contracts.base import Digest, DocumentId
 from twin_platform.documents.mongo import COLLECTION, MongoDocumentStore
 from twin_platform.documents.mongo_prepare import open_mongo_documents
 from twin_platform.mongo import Stored
 from twin_platform.records.mongo import SUFFIX, MongoRecordStore, open_mongo_records
 
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """The URL of a server, up to the database's name; a set of one member where it is ours to start."""
-    if url := os.environ.get(URL):
-        yield url
-    elif program() is None:
-        pytest.skip(NONE)
-    else:
-        with replica_set() as made:
-            yield made.url("twin")
+__all__ = ["server"]
 
 
 class MongodbHome:
@@ -40,12 +29,7 @@ class MongodbHome:
     def __init__(self, server: str) -> None:
         self.client = MongoClient[Stored](server)
         self.database = self.client.get_database(f"twin_test_{uuid4().hex[:12]}")
-        self.url = self._url_of(server)
-
-    def _url_of(self, server: str) -> str:
-        scheme, _, rest = server.partition("://")
-        hosts, _, options = rest.partition("?")
-        return f"{scheme}://{hosts.partition('/')[0]}/{self.database.name}" + (f"?{options}" if options else "")
+        self.url = database_url(server, self.database.name)
 
     def open(self, clock: SettableClock) -> MongoDocumentStore:
         return open_mongo_documents(self.url, clock)

@@ -47,6 +47,18 @@ def test_a_fault_counts_when_all_of_its_tests_passed() -> None:
     assert missing([*lines, Line(17, "another test", "survived", outcome="skipped")]) == [17]
 
 
+def test_a_server_that_cannot_be_had_fails_no_fault_that_another_test_survived(pytester: pytest.Pytester) -> None:
+    reason = "no MongoDB server: set something"
+    again = f"@fault({{}}, 'again', expected='survived')\ndef test_again(): pytest.skip('{reason}')\n"
+    alone = ALL.replace("def test_36(seen): seen('lost 0')", f"def test_36(seen): pytest.skip('{reason}')")
+
+    beside, without = run(pytester, ALL + again.format(36), "--every-fault"), run(pytester, alone, "--every-fault")
+
+    assert (beside.ret, without.ret) == (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+    beside.stdout.fnmatch_lines(["*again*no MongoDB server: set something*"])
+    without.stdout.fnmatch_lines(["no passed test of the faults 36*"])
+
+
 def test_a_run_of_every_fault_passes_and_shows_the_table(pytester: pytest.Pytester) -> None:
     result = run(pytester, ALL, "--every-fault", "--fault-table", "table.txt")
 
