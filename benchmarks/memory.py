@@ -1,5 +1,6 @@
 """What a running system holds in memory and on disk, while a benchmark works it."""
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,11 +44,10 @@ def watched(*roots: int) -> Iterator[Memory]:
 def folder_sizes(folder: Path) -> dict[str, float]:
     """Return the MB on disk of each file and each folder of this folder; holes of a file take no room."""
     sizes: dict[str, float] = {}
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):  # a journal comes and goes
-            if path.is_file():
-                top = path.relative_to(folder).parts
-                name = "/".join(top[:2])
+    for inner, _, files in os.walk(folder):  # which passes by a folder that goes meanwhile
+        for path in (Path(inner, file) for file in files):
+            with suppress(FileNotFoundError):  # a journal comes and goes
+                name = "/".join(path.relative_to(folder).parts[:2])
                 sizes[name] = sizes.get(name, 0.0) + path.stat().st_blocks * 512 / MEGABYTE
     return dict(sorted(sizes.items(), key=lambda item: -item[1]))
 

@@ -111,6 +111,7 @@ def rest(work: Work, sampler: Sampler, until: float) -> None:
     while sampler.now < until:
         time.sleep(min(REST_SECONDS, max(0.0, until - sampler.now)))
         work.check()
+        sampler.check()
 
 
 def rows(result: Soak) -> list[Row]:

@@ -5,6 +5,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -125,6 +126,7 @@ class Sampler:
     watched: Soaked
     samples: list[Sample] = field(default_factory=list)
     began: float = field(default_factory=time.monotonic)
+    _sampling: Future[None] | None = None
 
     @property
     def now(self) -> float:
@@ -135,13 +137,18 @@ class Sampler:
     def running(self) -> Iterator[None]:
         """Sample until left."""
         done = threading.Event()
-        thread = threading.Thread(target=self._run, args=(done,), name="sampler", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            done.set()
-            thread.join()
+        with ThreadPoolExecutor(1) as thread:
+            self._sampling = thread.submit(self._run, done)
+            try:
+                yield
+            finally:
+                done.set()
+        self._sampling.result()
+
+    def check(self) -> None:
+        """Raise what has ended the sampling."""
+        if self._sampling is not None and self._sampling.done():
+            self._sampling.result()
 
     def _run(self, done: threading.Event) -> None:
         while not done.wait(SAMPLE_SECONDS - self.now % SAMPLE_SECONDS):
