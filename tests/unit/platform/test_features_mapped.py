@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from fakes.feature_samples import EMBEDDER
+from twin_platform.features import edge
+from twin_platform.features.engine import Alias, Delete, HasId, Point, Upsert
 from twin_platform.features.mapped import let_go
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems have no /proc")
@@ -57,3 +60,17 @@ def test_little_stays_where_it_is(tmp_path: Path) -> None:
         let_go(tmp_path, above=2**40)
 
         assert resident(tmp_path / "vectors.dat") == SIZE // 1024
+
+
+def test_the_engine_lets_go_of_what_it_has_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edge, "MAPPED_BYTES", 0)
+    engine = edge.EdgeEngine(tmp_path, EMBEDDER.spec)
+    opened = resident(tmp_path)
+    point = Point("f5b3a4c6-6f0e-5e0c-9d4e-0a5c3f1e2d11", {"text": "x" * 1_000_000})
+
+    engine.write(Alias.DOCUMENTS, [Upsert((point,), ())])
+    engine.write(Alias.DOCUMENTS, [Delete((HasId(("9c1f7b52-3f0b-5d0c-8a55-7f3a8d8e2c10",)),)) for _ in range(64)])
+    after = resident(tmp_path)
+    engine.close()
+
+    assert after < opened / 4

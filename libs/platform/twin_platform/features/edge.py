@@ -108,6 +108,7 @@ class EdgeEngine:
                 with self._lock, _translated("write"):
                     self._unflushed.add(alias)
                     self._shards[alias].update(update)
+                self._let_go_sometimes()
 
     def retrieve(self, alias: Alias, ids: Sequence[str], select: Select) -> list[Point]:
         """Return the points that exist among `ids`."""
