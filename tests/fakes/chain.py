@@ -10,7 +10,7 @@ from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge
 from fakes.embedding import HashEmbedder
 from fakes.flow import DEADLINE, NoLogger, eventually
-from twin_cdc.relay import Relay
+from twin_cdc.relay import Relay, RelayOptions
 from twin_contracts.audit import AuditReport, AuditRequest
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.events import DocumentEvent
@@ -29,6 +29,9 @@ from twin_platform.records.open import open_record_store
 from twin_platform.records.positions import is_captured
 from twin_platform.records.reemissions import ask_reemission, open_reemissions
 from twin_platform.telemetry.clock import Clock, SystemClock
+
+SWIFT = RelayOptions(position_seconds=0.05, idle_wait=0.05)
+"""A test waits for the position and for a request to be seen, dozens of times."""
 
 
 @dataclass
@@ -85,7 +88,8 @@ class Chain:
     @contextmanager
     def capturing(self) -> Iterator[None]:
         """Run cdc alone, so that the log fills."""
-        with _in_thread(Relay(self.documents, self.log, self.records, self.cdc_clock, NoLogger()).run):
+        relay = Relay(self.documents, self.log, self.records, self.cdc_clock, NoLogger(), SWIFT)
+        with _in_thread(relay.run):
             yield
 
     def put(self, document: Raw) -> None:
