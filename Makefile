@@ -48,6 +48,12 @@ faults: setup ## Survive every fault of the list, processes killed for real, und
 faults-full: setup ## The same for as long as the faults last in life; writes benchmarks/results/faults.txt
 	$(faults) --full --fault-table benchmarks/results/faults.txt
 
+test-mongodb: setup ## Run the adapters' contracts on a real MongoDB: MONGODB_TEST_URL, or a mongod (MONGOD, PATH)
+	$(python) -m pytest tests/integration/test_mongodb.py -rs $(MONGODB)
+
+faults-mongodb: setup ## Survive MongoDB's faults on real servers; three members where elections are tested (FULL=--full)
+	$(python) -m pytest tests/faults -k mongodb --timeout 900 -rs $(FULL) $(MONGODB)
+
 lint: setup ## Check style and formatting
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check

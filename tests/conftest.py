@@ -23,8 +23,6 @@ OFFLINE = {"unit", "contract"}
 hypothesis.settings.register_profile("house", hypothesis.settings(), deadline=None)
 # Fifty times the examples, for who has the night: `pytest --hypothesis-profile full`.
 hypothesis.settings.register_profile("full", hypothesis.settings(), deadline=None, max_examples=5000)
-# Fifty times the examples, for who has the night: `pytest --hypothesis-profile full`.
-hypothesis.settings.register_profile("full", hypothesis.settings(), deadline=None, max_examples=5000)
 hypothesis.settings.load_profile("house")
 
 
@@ -33,6 +31,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--require-services",
         action="store_true",
         help=f"fail where a test skips, unless its reason begins with one of: {', '.join(MAY_BE_MISSING)}",
+    )
+    parser.addoption(
+        "--require-servers", action="store_true", help="fail where any test skips, for want of a server, too"
     )
 
 
@@ -67,11 +68,12 @@ def pytest_make_collect_report(
 
 def _refuse_skip(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
     """Turn a skip into a failure in CI: what is not tested there is tested nowhere."""
-    if report.skipped and config.getoption("--require-services") and isinstance(report.longrepr, tuple):
+    options = [option for option in ("--require-servers", "--require-services") if config.getoption(option)]
+    if report.skipped and options and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2].removeprefix("Skipped: ")
-        if not reason.startswith(MAY_BE_MISSING):
+        if "--require-servers" in options or not reason.startswith(MAY_BE_MISSING):
             report.outcome = "failed"
-            report.longrepr = f"skipped under --require-services: {reason}"
+            report.longrepr = f"skipped under {options[0]}: {reason}"
 
 
 @pytest.fixture

@@ -2,9 +2,14 @@
 
 import shutil
 import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from integration.mongod import database_url
+from pymongo import MongoClient
 
 from benchmarks.ledger import Held, Ledger
 from benchmarks.oracle import judge, leftovers
@@ -15,9 +20,81 @@ from faults.chains import load
 from faults.conftest import Seen
 from faults.table import fault
 from twin_contracts.base import DocumentId
+from twin_platform.mongo import Stored
+from twin_platform.records.mongo import SUFFIX
 
 FILES = {"documents": "documents.db", "records": "records.db", "log": "log.db", "features": "vectors"}
 RESTORED = "any one store restored from an older backup"
+
+
+@dataclass
+class Place:
+    """Where the stores lie, and how each of them is put back as it was."""
+
+    folder: Path
+
+    def url(self, store: str) -> str:
+        return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{FILES[store]}"
+
+    def back_up(self, backup: Path) -> None:
+        """Copy every store. None is open."""
+        copy(self.folder, backup)
+
+    def restore(self, backup: Path, store: str) -> None:
+        """Put one store of the backup in the place of the present one. None is open."""
+        restore(self.folder, backup, store)
+
+    def close(self) -> None:
+        """Leave nothing behind; the folder is the test's."""
+
+
+class MongodbPlace(Place):
+    """Documents and records in MongoDB; they are put back as `mongorestore --drop` does it."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        super().__init__(folder)
+        self._client = MongoClient[Stored](server)
+        name = f"twin_backup_{uuid4().hex[:12]}"
+        self._url = database_url(server, name)
+        self._databases = {"documents": name, "records": name + SUFFIX}
+        self._dumped: dict[str, dict[str, list[Stored]]] = {}
+
+    def url(self, store: str) -> str:
+        return self._url if store in self._databases else super().url(store)
+
+    def back_up(self, backup: Path) -> None:
+        super().back_up(backup)
+        for store, name in self._databases.items():
+            database = self._client.get_database(name)
+            self._dumped[store] = {one: list(database[one].find()) for one in database.list_collection_names()}
+
+    def restore(self, backup: Path, store: str) -> None:
+        if store not in self._databases:
+            super().restore(backup, store)
+            return
+        database = self._client.get_database(self._databases[store])
+        for name in database.list_collection_names():
+            database.drop_collection(name)
+        for name, documents in self._dumped[store].items():
+            if documents:
+                database[name].insert_many(documents)
+
+    def close(self) -> None:
+        for name in self._databases.values():
+            self._client.drop_database(name)
+        self._client.close()
+
+
+@pytest.fixture(params=["sqlite", "mongodb"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    if request.param == "mongodb":
+        made: Place = MongodbPlace(folder, request.getfixturevalue("server"))
+    else:
+        made = Place(folder)
+    yield made
+    made.close()
 
 
 def copy(source: Path, target: Path) -> None:
@@ -39,17 +116,18 @@ def ledger_after(chain: Chain, store: str) -> Ledger | dict[DocumentId, Held]:
 
 @pytest.mark.parametrize("store", FILES)
 @fault(33, RESTORED, expected="`twin resync` repairs it")
-def test_a_resync_repairs_what_a_restored_backup_does_not_know(tmp_path: Path, seen: Seen, store: str) -> None:
-    folder, backup = tmp_path / "data", tmp_path / "backup"
-    folder.mkdir()
-    chain, gone = Chain(folder), post("gone", "Deleted after the backup.")
+def test_a_resync_repairs_what_a_restored_backup_does_not_know(
+    place: Place, tmp_path: Path, seen: Seen, store: str
+) -> None:
+    backup = tmp_path / "backup"
+    chain, gone = Chain(place.folder, url=place.url), post("gone", "Deleted after the backup.")
     with chain.opened():
         writes = load(chain)
         with chain.running():
             chain.put(gone)
             writes.run(40)
             chain.wait_until_quiet()
-    copy(folder, backup)
+    place.back_up(backup)
     with chain.opened():
         writes.target = StoreTarget(chain.documents)
         with chain.running():
@@ -60,7 +138,7 @@ def test_a_resync_repairs_what_a_restored_backup_does_not_know(tmp_path: Path, s
         with chain.capturing():
             writes.run(20)  # left in the log
             eventually(chain.is_captured)
-    restore(folder, backup, store)
+    place.restore(backup, store)
     with chain.opened():
         writes.target = StoreTarget(chain.documents)
         writes.run(20)  # before anything could notice
