@@ -120,6 +120,7 @@ class Reader:
         assert _state(record) in known, "a record that nobody wrote"
         assert len(hits) == len(known[_state(record)]), "a state is seen in part"
         assert _chunks(hits) == known[_state(record)], "another state is seen than the record's"
+        assert all(hit.payload.version >= record.version for hit in hits), "an audit would take what is in force"
         assert record.version >= self._oldest[name], "an older state is seen after a newer one"
         if record.status is not RecordStatus.DELETED and (name, record.version) not in self._unaware:
             assert record.version >= self._purged[partition(name)], "what was purged is seen"
