@@ -155,7 +155,7 @@ def waiting_in_log(
     in_hand = len(left.record.handling) if left else 0
     done = sum((row.document_id, row.content_hash) in searchable for row in rows)
     about = dict.fromkeys(names[row.document_id] for row in rows if row.document_id is not None)
-    return Waiting(len(rows), in_hand, done, ", ".join([*list(about)[:NAMED], "and others"]))
+    return Waiting(len(rows), in_hand, done, ", ".join(list(about)[:NAMED]) + " and others")
 
 
 def count(data: Path, spec: EmbeddingSpec, acknowledged: Acknowledged, redelivered: int) -> bool:
