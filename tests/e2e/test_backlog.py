@@ -4,7 +4,7 @@ from benchmarks.backlog import CASES
 from benchmarks.backlog_rows import Sizes
 from benchmarks.report import Row
 
-SMALL = Sizes(posts=200, book_bytes=40_000, edits=300, edits_before=100, edited=10)
+SMALL = Sizes(posts=200, book_bytes=40_000)
 
 
 def met(case: str, measure: str) -> bool | None:
@@ -19,7 +19,3 @@ def test_a_backlog_that_is_interrupted_is_worked_off_whole() -> None:
 
 def test_a_book_that_is_interrupted_goes_on_without_embedding_again() -> None:
     assert met("book", "embedded again")
-
-
-def test_one_housekeeping_gives_back_what_edits_took() -> None:
-    assert met("edits", "after one housekeeping")
