@@ -225,8 +225,8 @@ class TestRefusals:
 
         assert second.returncode != 0
         assert second.stderr == (
-            f"the data folder {str(system.data)!r} is in use by process {system.child().pid}; "
-            "stop that one, or set TWIN_DATA to another folder\n"
+            f"the data folder {str(system.data)!r} is in use by process {system.child().pid}, which serves it at "
+            f"{system.url}; use that one (every `twin` command does), or stop it, or set TWIN_DATA to another folder\n"
         )
         assert status(system)["stored"] >= 0
 
@@ -237,10 +237,10 @@ class TestRefusals:
             refused = up(system, TWIN_DATA=str(tmp_path / "other"), RAG_API_PORT=str(port))
 
         assert refused.returncode != 0
-        assert refused.stderr == (
-            f"cannot listen on 127.0.0.1 port {port}: Address already in use; "
-            "set RAG_API_PORT to another port, or to 0 for any free one\n"
+        assert refused.stderr.startswith(
+            f"cannot listen on 127.0.0.1 port {port}: Address already in use by process {os.getpid()}"
         )
+        assert refused.stderr.endswith("; set RAG_API_PORT to another port, or to 0 for any free one\n")
         assert is_free(tmp_path / "other")
 
     def test_a_folder_of_another_format_is_refused(self, system: RunningSystem, tmp_path: Path) -> None:

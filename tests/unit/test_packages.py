@@ -85,9 +85,7 @@ def test_nothing_is_imported_that_decision_1_does_not_list() -> None:
     known = {module for modules, _ in documented_dependencies().values() for module in modules}
     foreign = {name.split(".")[0] for names in imports().values() for name in names} - sys.stdlib_module_names
 
-    assert {name for name in foreign if not name.startswith("twin_")} - {
-        "pydantic_core"
-    } == known  # pydantic's other half
+    assert {name for name in foreign if not name.startswith("twin_")} == known
 
 
 def test_contracts_need_nothing_but_pydantic_and_the_standard_library() -> None:
