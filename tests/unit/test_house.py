@@ -29,8 +29,8 @@ def test_the_example_environment_names_every_setting_with_its_default() -> None:
     for settings in settings_classes():
         prefix = settings.model_config.get("env_prefix", "")
         for name, field in settings.model_fields.items():
-            default = field.default
-            expected[str(field.validation_alias or (prefix + name).upper())] = "" if default in (None, PydanticUndefined) else str(default)
+            default = "" if field.default in (None, PydanticUndefined) else str(field.default)
+            expected[str(field.validation_alias or (prefix + name).upper())] = default
 
     shown = re.findall(r"^#?([A-Z][A-Z0-9_]*)=(.*)$", (ROOT / ".env.example").read_text("utf-8"), re.MULTILINE)
 

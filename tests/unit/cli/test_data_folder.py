@@ -74,7 +74,8 @@ def test_the_key_stays_when_the_folder_is_taken_again(folder: DataFolder) -> Non
 
 def test_a_folder_of_another_process_is_refused_with_its_id(folder: DataFolder) -> None:
     with other_process_owning(folder.path) as process:
-        with pytest.raises(FolderTaken, match=f"by process {process.pid}, which serves it at http://there:1; use that one"):
+        told = f"by process {process.pid}, which serves it at http://there:1; use that one"
+        with pytest.raises(FolderTaken, match=told):
             folder.take()
 
         assert folder.owner() == Owner(process.pid, "http://there:1")
