@@ -55,11 +55,13 @@ def test_missing_articles_skip_in_ci_too(pytester: pytest.Pytester) -> None:
     assert outcomes(pytester, "e2e", source, "--require-services") == {"skipped": 1}
 
 
-def test_a_server_that_nobody_packages_may_be_missing_but_where_it_was_put(pytester: pytest.Pytester) -> None:
+@pytest.mark.parametrize(("option", "outcome"), [("--require-services", "skipped"), ("--require-servers", "failed")])
+def test_a_server_that_nobody_packages_may_be_missing_but_where_it_was_put(
+    pytester: pytest.Pytester, option: str, outcome: str
+) -> None:
     source = "def test(): pytest.skip('no MongoDB server: set something')"
 
-    assert outcomes(pytester, "integration", source, "--require-services") == {"skipped": 1}
-    assert outcomes(pytester, "integration", source, "--require-servers") == {"failed": 1}
+    assert outcomes(pytester, "integration", source, option) == {outcome: 1}
 
 
 def test_articles_that_were_promised_and_are_not_there_are_an_error(

@@ -5,7 +5,7 @@ What was measured on MongoDB 5.0.7 stands with the code that relies on it; the t
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -23,10 +23,16 @@ OLDEST = (5, 0)
 """`find` with `readConcern: snapshot` outside a transaction."""
 SELECTION_MILLISECONDS = 10_000
 """How long the driver looks for a primary before it says that there is none: longer than most elections."""
+READS_ANYTHING: Final[dict[str, Any]] = {
+    "tz_aware": True,
+    "datetime_conversion": "DATETIME_AUTO",
+    "unicode_decode_error_handler": "replace",
+}
+"""Options of the client: no date and no text that somebody has stored keeps the driver from reading a document."""
 
 TRANSIENT = frozenset(
-    {6, 7, 9001, 89, 91, 134, 189, 262, 10107, 11600, 11602, 13435, 13436}  # the network, an election, a shutdown
-    | {43, 50, 64, 112, 175, 211, 237, 239, 246, 365}  # a cursor, a time-out, a snapshot that is gone: ask again
+    {6, 7, 9001, 89, 91, 133, 134, 189, 202, 262, 10107, 11600, 11602, 13435, 13436}  # network, election, shutdown
+    | {43, 50, 64, 112, 175, 211, 215, 237, 239, 246, 365, 11601}  # cut short, a snapshot that is gone: ask again
 )
 """Codes of the server's errors that may pass by themselves."""
 TRANSIENT_LABELS = ("RetryableWriteError", "TransientTransactionError", "ResumableChangeStreamError")
@@ -69,7 +75,7 @@ def open_database(url: str) -> Database[Stored]:
     """
     try:
         client: MongoClient[Stored] = MongoClient(
-            url, appname="llm-twin", tz_aware=True, serverSelectionTimeoutMS=SELECTION_MILLISECONDS
+            url, appname="llm-twin", serverSelectionTimeoutMS=SELECTION_MILLISECONDS, **READS_ANYTHING
         )
         database = client.get_default_database(DEFAULT_DATABASE)
     except (InvalidURI, ValueError) as error:

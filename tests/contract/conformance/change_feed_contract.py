@@ -166,14 +166,16 @@ class ChangeFeedContract(OnDocumentHome):
     def test_a_feed_that_runs_beside_the_writers_misses_nothing(self, store: DocumentStore) -> None:
         names = [f"{writer}-{number}" for number in range(20) for writer in range(4)]
         seen: set[DocumentId] = set()
+        wanted = set(names_to_ids(names))
         with closing(store.changes(None)) as feed, ThreadPoolExecutor(4) as pool:
             writing = pool.map(lambda name: store.upsert(post(name)), names)
             while changes := feed.read(limit=7, wait=0.2):
                 seen.update(change.document_id for change in changes)
             list(writing)
-            seen.update(change.document_id for change in feed.read(limit=100, wait=0))
+            while seen < wanted and (changes := feed.read(limit=100, wait=PLENTY_SECONDS)):
+                seen.update(change.document_id for change in changes)
 
-        assert seen == set(names_to_ids(names))
+        assert seen == wanted
 
 
 class RowFeedContract(ChangeFeedContract):

@@ -41,6 +41,8 @@ class MongoDocumentStore:
         self._database = durable(database)
         self._documents = self._database.get_collection(COLLECTION)
         self._clock = clock
+        self._floor = ZERO
+        """The latest position that a feed was opened at; a scan from before it would miss what lies between."""
 
     def upsert(self, document: Raw) -> Upserted:
         """Write unless the content is what the store holds; see the port."""
@@ -124,7 +126,9 @@ class MongoDocumentStore:
         A reply holds 16 MB at most, so the rest is asked for at the same moment until there is none.
         """
         wanted = sorted(set(ids))
-        version, rows = self._snapshot({"_id": {"$in": wanted}}, len(wanted), at_least=at_least or ZERO)
+        version, rows = self._snapshot(
+            {"_id": {"$in": wanted}}, len(wanted), at_least=max(self._floor, at_least or ZERO)
+        )
         found = {row["_id"]: row for row in rows}
         while rows and (left := [one for one in wanted if one > rows[-1]["_id"]]):
             _, rows = self._snapshot({"_id": {"$in": left}}, len(left), at=version)
@@ -134,12 +138,14 @@ class MongoDocumentStore:
 
     def scan(self, after: DocumentId | None, limit: int) -> Snapshot:
         """Return the next rows in id order at one moment, fewer where their bodies are large."""
-        version, rows = self._snapshot(_after(after), limit)
+        version, rows = self._snapshot(_after(after), limit, at_least=self._floor)
         return Snapshot(tuple(row_of(row, version) for row in rows), (), version)
 
     def changes(self, position: str | None) -> MongoChangeFeed:
         """Open the feed after `position`; None means from now on. Whoever opened it closes it."""
-        return MongoChangeFeed(self._database, COLLECTION, position)
+        feed = MongoChangeFeed(self._database, COLLECTION, position)
+        self._floor = max(self._floor, time_of(feed.position()))
+        return feed
 
     def captured(self, position: str) -> bool:
         """Return whether a feed at this position would have nothing to read; see the port.

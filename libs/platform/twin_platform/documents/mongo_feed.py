@@ -29,6 +29,7 @@ AWAIT_MILLISECONDS: Final = 500
 """How long the server holds a request while it has no event; a stop waits for as long."""
 AHEAD_BYTES: Final = 16 * 1024 * 1024
 AHEAD_EVENTS: Final = 2000
+OPENINGS: Final = 20
 _NAMED: Final = ("operationType", "documentKey", "fullDocument", "clusterTime", "ns", "to", "txnNumber")
 
 
@@ -54,11 +55,10 @@ class MongoChangeFeed:
             StoreUnavailable: transient.
         """
         self._given = position
-        self._stream = self._open(database, collection)
-        self._position = _token_of(self._stream) or position or ""
+        self._stream, self._position = self._open(database, collection)
         self._ahead: deque[tuple[Change, str]] = deque()
         self._bytes = 0
-        self._failure: PlatformError | None = None
+        self._failure: BaseException | None = None
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._keep_reading, name="change-stream", daemon=True)
@@ -89,7 +89,19 @@ class MongoChangeFeed:
             self._changed.notify_all()
         self._thread.join()
 
-    def _open(self, database: Database[Stored], collection: str) -> DatabaseChangeStream[Stored]:
+    def _open(self, database: Database[Stored], collection: str) -> tuple[DatabaseChangeStream[Stored], str]:
+        """Return a stream and its position.
+
+        The driver knows no position of a stream from now on whose first reply has an event already: it is opened again.
+        """
+        for _ in range(OPENINGS):
+            stream = self._watch(database, collection)
+            if position := _token_of(stream) or self._given:
+                return stream, position
+            stream.close()
+        raise StoreUnavailable(f"each of {OPENINGS} change streams began within the writes, and has no position yet")
+
+    def _watch(self, database: Database[Stored], collection: str) -> DatabaseChangeStream[Stored]:
         token = {"_data": self._given} if self._given is not None else None
         try:
             with translated("open a change stream", StoreUnavailable):
@@ -108,10 +120,15 @@ class MongoChangeFeed:
                 try:
                     self._read_one()
                 except PlatformError as error:
-                    with self._changed:
-                        self._failure = self._lost(error) or error
-                        self._changed.notify_all()
-                    return
+                    self._fail(self._lost(error) or error)
+                except BaseException as error:  # noqa: BLE001 - raised in the thread that reads the feed
+                    self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """End the thread; the error is raised behind the changes that are still to be read."""
+        with self._changed:
+            self._failure, self._closed = error, True
+            self._changed.notify_all()
 
     def _read_one(self) -> None:
         with translated("go on with a change stream", StoreUnavailable):

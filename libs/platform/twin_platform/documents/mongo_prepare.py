@@ -3,7 +3,7 @@
 from typing import Final
 
 from pymongo.database import Database
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import CollectionInvalid, OperationFailure
 
 from twin_contracts.documents import DocumentType
 from twin_platform.documents.errors import StoreUnavailable
@@ -24,6 +24,7 @@ VALIDATOR: Final[Stored] = {
     }
 }
 """What every raw document has. It stops a mistaken program; what passes it and is none is told as `rejected`."""
+_EXISTS: Final = 48
 INDEXES: Final = ((("author.id", 1), ("_id", 1)), (("type", 1), ("_id", 1)))
 
 
@@ -47,9 +48,20 @@ def prepare(database: Database[Stored]) -> None:
     """Make the collection with its validator and indexes, or bring them up to date. Idempotent; any number at once."""
     made = durable(database)
     with translated("prepare the collection", StoreUnavailable):
-        try:
-            made.create_collection(COLLECTION, validator=VALIDATOR)
-        except CollectionInvalid:  # it is there
+        if not _create(made):
             made.command("collMod", COLLECTION, validator=VALIDATOR)
         for keys in INDEXES:
             made.get_collection(COLLECTION).create_index(list(keys))
+
+
+def _create(made: Database[Stored]) -> bool:
+    """Make the collection; False where it is there, also since a moment ago."""
+    try:
+        made.create_collection(COLLECTION, validator=VALIDATOR)
+    except CollectionInvalid:
+        return False
+    except OperationFailure as error:
+        if error.code == _EXISTS:
+            return False
+        raise
+    return True
