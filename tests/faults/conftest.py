@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from integration.mongod import server
 
 from benchmarks.ledger import Ledger
 from faults.installations import MongodbInstallation, SqliteInstallation
@@ -20,6 +19,7 @@ from faults.report import (
     pytest_terminal_summary,
     seen,
 )
+from integration.mongod import server
 
 __all__ = [
     "Durations",

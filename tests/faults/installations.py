@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import ClassVar
 from uuid import uuid4
 
-from integration.mongod import database_url
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from benchmarks.processes import Services
 from faults.foreign import damage_document, write_document
+from integration.mongod import database_url
 from twin_contracts.base import DocumentId
 from twin_platform.documents.mongo import COLLECTION
 from twin_platform.mongo import SELECTION_MILLISECONDS, Stored

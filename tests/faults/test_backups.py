@@ -8,7 +8,6 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from integration.mongod import database_url
 from pymongo import MongoClient
 
 from benchmarks.ledger import Held, Ledger
@@ -19,6 +18,7 @@ from fakes.flow import eventually, post
 from faults.chains import load
 from faults.conftest import Seen
 from faults.table import fault
+from integration.mongod import database_url
 from twin_contracts.base import DocumentId
 from twin_platform.mongo import Stored
 from twin_platform.records.mongo import SUFFIX

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 from bson.timestamp import Timestamp
-from integration.mongod import ReplicaSet, replica_set_of_ours
 from pymongo.errors import OperationFailure
 from pymongo.write_concern import WriteConcern
 
@@ -20,6 +19,7 @@ from fakes.flow import post
 from faults.conftest import Durations, Seen
 from faults.installations import NOISE, MongodbInstallation
 from faults.table import fault
+from integration.mongod import ReplicaSet, replica_set_of_ours
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.queues import Lane

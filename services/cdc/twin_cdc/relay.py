@@ -1,5 +1,6 @@
 """Tail the document store's changes into the partitioned log, and re-emit what is in doubt beside it."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Event as Flag
@@ -12,7 +13,7 @@ from twin_cdc.window import Window
 from twin_contracts.events import Cause
 from twin_contracts.queues import Lane
 from twin_platform.documents.errors import PositionLost
-from twin_platform.documents.port import ChangeFeed, DocumentStore
+from twin_platform.documents.port import Change, ChangeFeed, DocumentStore
 from twin_platform.errors import TransientError
 from twin_platform.log.errors import RightTaken
 from twin_platform.log.port import EventLog
@@ -33,6 +34,8 @@ class RelayOptions:
     """Re-emitted events that may be unconfirmed."""
     position_seconds: float = 1.0
     """The position is written at most this often while events flow."""
+    idle_position_seconds: float = 10.0
+    """The same while only the store's own time moves on: in a store that holds our records, too, writing moves it."""
     queue_check_seconds: float = 10.0
     """How often the log is asked whether a queue is missing."""
     idle_wait: float = 0.4
@@ -107,10 +110,10 @@ class Relay:
         """Publish from one open feed until a stop or an error; either way, what was confirmed is not read again."""
         self._tell("active", None)
         window = Window(self.log, self.options.feed_window)
-        progress = _Progress(keeper, self.clock, self.options.position_seconds)
+        progress = _Progress(keeper, self.clock, self.options)
         try:
             self._publish(feed, window, progress, stop)
-            progress.reached(window.drained(self.options.drain_seconds))
+            progress.reached(window.drained(self.options.drain_seconds), everything=window.empty)
         finally:
             progress.write()
 
@@ -124,10 +127,11 @@ class Relay:
             wait = 0.0 if worked else self.options.idle_wait if resting else self.options.busy_wait
             if window.room:
                 changes = feed.read(window.room, wait)
+                progress.read(changes)
                 window.publish(messages_of(changes, Cause.LIVE, Lane.LIVE, self.log.partitions), feed.position())
             else:
                 stop.wait(self.options.busy_wait)
-            progress.reached(window.confirmed())
+            progress.reached(window.confirmed(), everything=window.empty)
             if self.clock.monotonic() - checked >= self.options.queue_check_seconds:
                 self._declare()
                 checked = self.clock.monotonic()
@@ -146,18 +150,26 @@ class Relay:
 
 
 class _Progress:
-    """Writes the confirmed position: at once after a rest, at most once per `seconds` while events flow."""
+    """Writes the confirmed position: at once after a rest, at most so often while events flow, rarely while none do."""
 
-    def __init__(self, keeper: PositionKeeper, clock: Clock, seconds: float) -> None:
-        self._keeper, self._clock, self._seconds = keeper, clock, seconds
+    def __init__(self, keeper: PositionKeeper, clock: Clock, options: RelayOptions) -> None:
+        self._keeper, self._clock, self._options = keeper, clock, options
         self._reached = keeper.token
         self._written: float | None = None
+        self._flowing = False
 
-    def reached(self, token: str | None) -> None:
-        """Remember a confirmed token; write it when it is due."""
+    def read(self, changes: Sequence[Change]) -> None:
+        """Take note of what the feed has handed out."""
+        self._flowing = self._flowing or bool(changes)
+
+    def reached(self, token: str | None, *, everything: bool) -> None:
+        """Remember a confirmed token; write it when it is due. `everything`: what was read is confirmed to the last."""
         self._reached = token or self._reached
-        if self._written is None or self._clock.monotonic() - self._written >= self._seconds:
+        seconds = self._options.position_seconds if self._flowing else self._options.idle_position_seconds
+        if self._written is None or self._clock.monotonic() - self._written >= seconds:
             self.write()
+        if everything and self._reached == self._keeper.token:
+            self._flowing = False
 
     def write(self) -> None:
         """Write what was reached, where it moved."""

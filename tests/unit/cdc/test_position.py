@@ -56,6 +56,21 @@ def test_a_position_is_written_at_most_once_a_second_while_events_flow_and_not_a
     assert len(set(revisions)) == 1
 
 
+def test_a_store_whose_time_moves_by_the_position_s_own_write_has_it_written_every_ten_seconds() -> None:
+    """As MongoDB's does, where the records are in the same replica set."""
+    world = settled(World())
+    revisions = list[int]()
+
+    def tick() -> None:
+        stored = world.records.get(POSITIONS, SOURCE)
+        revisions.append(stored.revision if stored else 0)
+        world.documents.scan(None, 1)
+
+    world.run(turns(*[tick] * 300), step=TENTH)
+
+    assert 2 <= len(set(revisions)) <= 5
+
+
 def test_the_first_change_after_a_rest_has_its_position_written_at_once() -> None:
     world = settled(World())
 
