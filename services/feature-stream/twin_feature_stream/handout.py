@@ -33,6 +33,8 @@ class Handout:
     _turn: int = 0
     _lane_turns: Counter[Lane] = field(default_factory=Counter)
     _sliced: dict[Queue, Delivery] = field(default_factory=dict)
+    _sliced_last: set[Lane] = field(default_factory=set)
+    """Lanes whose last work was a slice while whole documents may wait: these come next."""
     _held: dict[Queue, deque[Delivery]] = field(default_factory=dict)
     """Taken and not handed out, a suspect first."""
 
@@ -83,7 +85,7 @@ class Handout:
         return []
 
     def _of_lane(self, lane: Lane, queues: list[Queue]) -> list[Work]:
-        """Return the lane's next work; one of its documents at a time is in slices, which take every other turn."""
+        """Return the lane's next work; one of its documents at a time is in slices, and never two before what waits."""
         self._lane_turns[lane] += 1
         turn = self._lane_turns[lane]
         sliced = next((self._sliced[queue] for queue in queues if queue in self._sliced), None)
@@ -91,7 +93,10 @@ class Handout:
         free = [queue for queue in queues[start:] + queues[:start] if queue not in self._sliced]
         if sliced is None:
             return self._begin(lane, free[:1]) or self._whole(lane, free) or self._begin(lane, free)
-        return [self._slice(sliced)] if turn % 2 else self._whole(lane, free) or [self._slice(sliced)]
+        if lane in self._sliced_last and (works := self._whole(lane, free)):
+            self._sliced_last.remove(lane)
+            return works
+        return [self._slice(sliced)]
 
     def _whole(self, lane: Lane, queues: list[Queue]) -> list[Work]:
         works: list[Work] = []
@@ -126,6 +131,7 @@ class Handout:
 
     def _slice(self, delivery: Delivery) -> Work:
         self._sliced[delivery.queue] = delivery
+        self._sliced_last.add(delivery.queue.lane)
         return Work(delivery, self.budgets.background.bytes, self._deaths(delivery))
 
     def _deaths(self, delivery: Delivery) -> int:
