@@ -94,9 +94,9 @@ def running_system(
         compared = Compared(stores.documents, stores.records, stores.log, stores.features, stores.clock)
         services: dict[str, _Running] = {"cdc": relay, "feature-stream": stream, "crawler": crawling}
         services["housekeeper"] = Housekeeper(compared, registry, logger)
+        opened.callback(_shut_down, supervisor, logger)  # before the first start: an interrupt may come between two
         for name, service in services.items():
             supervisor.start(Service(name, service.run, partial(_component, name, service)))
-        opened.callback(_shut_down, supervisor, logger)
         model = open_model(_model_settings(settings), say)
         parts = _parts(stores, stream.status, supervisor, owner, model)
         opened.enter_context(_serving(parts, folder.key or "", listening))

@@ -83,13 +83,13 @@ def _run(
             )
             for service in services
         ]
-        for thread in threads:
-            thread.start()
         try:
+            for thread in threads:
+                thread.start()
             error = endings.get()
-        finally:
+        finally:  # an interrupt may come between two starts: a thread that is left behind would die in the middle
             stop.set()
-            _join(threads, logger)
+            _join([thread for thread in threads if thread.ident is not None], logger)
     if error is not None:
         raise error
 

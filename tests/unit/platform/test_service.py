@@ -1,0 +1,44 @@
+"""Running services as a process: what an interrupt at the wrong moment must not leave behind."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import Event as Flag
+
+import pytest
+
+from fakes.flow import NoLogger
+from twin_platform import service
+
+
+class Waiting:
+    """A service that runs until it is stopped."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def run(self, stop: Flag) -> None:
+        stop.wait()
+        self.ended = True
+
+
+def test_an_interrupt_between_two_starts_stops_what_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = Waiting(), Waiting()
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def start_one(thread: threading.Thread) -> None:
+        if started:
+            raise KeyboardInterrupt
+        started.append(thread)
+        start(thread)
+
+    @contextmanager
+    def opened(_settings: None, _stop: Flag) -> Iterator[Sequence[Waiting]]:
+        yield first, second
+
+    monkeypatch.setattr(threading.Thread, "start", start_one)
+
+    with pytest.raises(KeyboardInterrupt):
+        service._run(opened, None, Flag(), NoLogger())
+
+    assert (first.ended, second.ended) == (True, False)
