@@ -153,7 +153,7 @@ def _version_of(change: FeatureChange) -> Version:
         case ApplyDocument(record):
             return record.version
         case ApplySlice(chunks):
-            return chunks[0].payload.version
+            return chunks[0].payload.version if chunks else NEVER
         case ApplyPurge():
             return change.before
 
