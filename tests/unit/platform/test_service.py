@@ -9,6 +9,7 @@ import pytest
 
 from fakes.flow import NoLogger
 from twin_platform import service
+from twin_platform.settings import ServiceSettings
 
 
 class Waiting:
@@ -33,12 +34,12 @@ def test_an_interrupt_between_two_starts_stops_what_has_started(monkeypatch: pyt
         start(thread)
 
     @contextmanager
-    def opened(_settings: None, _stop: Flag) -> Iterator[Sequence[Waiting]]:
+    def opened(_settings: ServiceSettings, _stop: Flag) -> Iterator[Sequence[Waiting]]:
         yield first, second
 
     monkeypatch.setattr(threading.Thread, "start", start_one)
 
     with pytest.raises(KeyboardInterrupt):
-        service._run(opened, None, Flag(), NoLogger())
+        service._run(opened, ServiceSettings.model_construct(), Flag(), NoLogger())
 
     assert (first.ended, second.ended) == (True, False)
