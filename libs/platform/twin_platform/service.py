@@ -5,8 +5,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from queue import SimpleQueue
 from threading import Event as Flag
 from types import FrameType
@@ -83,15 +83,32 @@ def _run(
             )
             for service in services
         ]
-        try:
+        with _told_to(endings):
             for thread in threads:
                 thread.start()
             error = endings.get()
-        finally:  # an interrupt may come between two starts: a thread that is left behind would die in the middle
             stop.set()
-            _join([thread for thread in threads if thread.ident is not None], logger)
+            _join(threads, logger)
     if error is not None:
         raise error
+
+
+@contextmanager
+def _told_to(endings: _Endings) -> Iterator[None]:
+    """Have a signal end the services in its turn, not in the middle of whatever the main thread is doing just then."""
+
+    def tell(_signal: int, _frame: FrameType | None) -> None:
+        for name in before:
+            signal.signal(name, signal.SIG_IGN)  # who loses patience kills
+        endings.put(KeyboardInterrupt())  # the one queue that may be put to from a signal handler
+
+    before = {name: signal.signal(name, tell) for name in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            if signal.getsignal(name) is tell:
+                signal.signal(name, handler)
 
 
 def _run_thread(service: Service, stop: Flag, endings: _Endings) -> None:

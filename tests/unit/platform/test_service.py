@@ -1,5 +1,7 @@
 """Running services as a process: what an interrupt at the wrong moment must not leave behind."""
 
+import os
+import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,13 +25,13 @@ class Waiting:
         self.ended = True
 
 
-def test_an_interrupt_between_two_starts_stops_what_has_started(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupt_between_two_starts_stops_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     first, second = Waiting(), Waiting()
     start, started = threading.Thread.start, list[threading.Thread]()
 
     def start_one(thread: threading.Thread) -> None:
         if started:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGTERM)
         started.append(thread)
         start(thread)
 
@@ -38,8 +40,11 @@ def test_an_interrupt_between_two_starts_stops_what_has_started(monkeypatch: pyt
         yield first, second
 
     monkeypatch.setattr(threading.Thread, "start", start_one)
+    handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
 
     with pytest.raises(KeyboardInterrupt):
         service._run(opened, ServiceSettings.model_construct(), Flag(), NoLogger())
 
-    assert (first.ended, second.ended) == (True, False)
+    for name, handler in handlers.items():
+        signal.signal(name, handler)
+    assert (first.ended, second.ended) == (True, True)
