@@ -23,6 +23,8 @@ STOP_SECONDS = 10.0
 REFUSED = 3
 """Exit status where the settings or a store are a mistake: trying again changes nothing."""
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+"""What ends a process in good order."""
 S = TypeVar("S", bound=BaseModel)
 _Endings = SimpleQueue[BaseException | None]
 
@@ -51,7 +53,7 @@ def run_process(
     """
     stop, backoff = Flag(), FIRST_BACKOFF
     try:
-        for name in (signal.SIGTERM, signal.SIGINT):
+        for name in _SIGNALS:
             signal.signal(name, _interrupt_once)
         settings = read()
         while True:
@@ -84,11 +86,13 @@ def _run(
             for service in services
         ]
         with _told_to(endings):
-            for thread in threads:
-                thread.start()
-            error = endings.get()
-            stop.set()
-            _join(threads, logger)
+            try:
+                for thread in threads:
+                    thread.start()
+                error = endings.get()
+            finally:
+                stop.set()
+                _join([thread for thread in threads if thread.ident is not None], logger)
     if error is not None:
         raise error
 
@@ -98,11 +102,10 @@ def _told_to(endings: _Endings) -> Iterator[None]:
     """Have a signal end the services in its turn, not in the middle of whatever the main thread is doing just then."""
 
     def tell(_signal: int, _frame: FrameType | None) -> None:
-        for name in before:
-            signal.signal(name, signal.SIG_IGN)  # who loses patience kills
+        _ignore_signals()
         endings.put(KeyboardInterrupt())  # the one queue that may be put to from a signal handler
 
-    before = {name: signal.signal(name, tell) for name in (signal.SIGTERM, signal.SIGINT)}
+    before = {name: signal.signal(name, tell) for name in _SIGNALS}
     try:
         yield
     finally:
@@ -131,6 +134,10 @@ def _join(threads: Sequence[threading.Thread], logger: Logger) -> None:
 
 def _interrupt_once(_signal: int, _frame: FrameType | None) -> NoReturn:
     """Stop, and let nothing interrupt that; who loses patience kills."""
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, signal.SIG_IGN)
+    _ignore_signals()
     raise KeyboardInterrupt
+
+
+def _ignore_signals() -> None:
+    for name in _SIGNALS:
+        signal.signal(name, signal.SIG_IGN)
