@@ -8,8 +8,16 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from pymongo import MongoClient
+from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure, ExecutionTimeout, InvalidURI, PyMongoError, WaitQueueTimeoutError
+from pymongo.errors import (
+    ConnectionFailure,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    InvalidURI,
+    PyMongoError,
+    WaitQueueTimeoutError,
+)
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
@@ -146,6 +154,15 @@ def translated(tried: str, unavailable: Callable[[str], TransientError]) -> Iter
         if code in _NOT_ALLOWED:
             why += "; look at the user and its roles in the URL's database"
         raise ServerRefused(tried, why) from error
+
+
+def put(collection: Collection[Stored], document: Stored) -> None:
+    """Write a document in the place of the one of its `_id`, or as the first one."""
+    where = {"_id": document["_id"]}
+    try:
+        collection.replace_one(where, document, upsert=True)
+    except DuplicateKeyError:  # somebody wrote the first one at the same moment: this one replaces it
+        collection.replace_one(where, document, upsert=True)
 
 
 def code_of(error: PyMongoError) -> int | None:

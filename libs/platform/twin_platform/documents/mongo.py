@@ -8,7 +8,6 @@ from typing import Final, Self
 
 from bson.timestamp import Timestamp
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
 
 from twin_contracts.base import AuthorId, Digest, DocumentId
 from twin_contracts.documents import AuthorRef, DocumentType, Raw, content_hash
@@ -17,7 +16,7 @@ from twin_platform.documents.errors import PositionLost, StoreUnavailable
 from twin_platform.documents.mongo_bodies import document_of, row_of, stored_of
 from twin_platform.documents.mongo_feed import MongoChangeFeed, time_of, version_of
 from twin_platform.documents.port import AuthorCount, Snapshot, Upserted
-from twin_platform.mongo import Stored, durable, translated
+from twin_platform.mongo import Stored, durable, put, translated
 from twin_platform.telemetry.clock import Clock
 
 COLLECTION: Final = "documents"
@@ -51,10 +50,7 @@ class MongoDocumentStore:
         with translated("write a document", StoreUnavailable):
             if self._holds(document.id, digest):
                 return Upserted(digest, changed=False)
-            try:
-                self._documents.replace_one({"_id": document.id}, stored, upsert=True)
-            except DuplicateKeyError:  # somebody wrote the first one at the same moment: this one replaces it
-                self._documents.replace_one({"_id": document.id}, stored, upsert=True)
+            put(self._documents, stored)
         return Upserted(digest, changed=True)
 
     def replace(self, document: Raw, held: Digest) -> bool:

@@ -9,7 +9,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from twin_platform.mongo import Stored as Document
-from twin_platform.mongo import durable, open_database, translated
+from twin_platform.mongo import durable, open_database, put, translated
 from twin_platform.records.errors import RecordsUnavailable
 from twin_platform.records.port import ABSENT, Collection, R, RecordChanged, Stored
 from twin_platform.records.validate import validated
@@ -53,7 +53,7 @@ class MongoRecordStore:
         held = self._of(collection)
         with translated("write a record", RecordsUnavailable):
             if if_revision is None:
-                _replace(held, document)
+                put(held, document)
             elif not _put_if(held, document, if_revision):
                 raise RecordChanged(collection.name, key, if_revision)
         return revision
@@ -87,13 +87,6 @@ class MongoRecordStore:
 
     def _of(self, collection: Collection[R]) -> Held[Document]:
         return self._database.get_collection(collection.name)
-
-
-def _replace(held: Held[Document], document: Document) -> None:
-    try:
-        held.replace_one({"_id": document["_id"]}, document, upsert=True)
-    except DuplicateKeyError:  # somebody wrote the first one at the same moment: this one replaces it
-        held.replace_one({"_id": document["_id"]}, document, upsert=True)
 
 
 def _put_if(held: Held[Document], document: Document, revision: int) -> bool:
