@@ -45,12 +45,9 @@ class Site:
         self._server.daemon_threads = True
         self._server.block_on_close = False
         self._answers: dict[str, list[Answer]] = {}
-        self._busy = 0
         self._lock = threading.Lock()
         self.closing = threading.Event()
         self.asked: list[Asked] = []
-        self.most_at_once = 0
-        """The largest number of requests that were being answered at the same time."""
         self.allow = f"127.0.0.1:{self._server.server_address[1]}"
         self.url = f"http://{self.allow}"
 
@@ -123,20 +120,13 @@ class Site:
             return Answer(status=304)
         return answer
 
-    def _enter(self, by: int) -> None:
-        with self._lock:
-            self._busy += by
-            self.most_at_once = max(self.most_at_once, self._busy)
-
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         site = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                site._enter(1)
                 with suppress(ConnectionError):  # whom the page is too long hangs up
                     self._send(site._next(Asked(self.path, {k.lower(): v for k, v in self.headers.items()})))
-                site._enter(-1)
 
             def _send(self, answer: Answer) -> None:
                 if answer.raw is not None:
