@@ -1,18 +1,16 @@
 """The embedder that the settings ask for."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from twin_contracts.embedding import MINILM, EmbeddingModel, EmbeddingSpec
 from twin_platform.embedding.folder import open_folder
 from twin_platform.embedding.hashing import HashingEmbedder
-from twin_platform.embedding.hub import HubWeights
 from twin_platform.embedding.onnx import OnnxEmbedder
-from twin_platform.embedding.packaged import PackagedWeights
 from twin_platform.embedding.port import Embedder
-from twin_platform.embedding.weights import WeightsCache, configured_weights
+from twin_platform.embedding.weights import WeightsCache, WeightsSource, configured_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,17 @@ def find_weights(settings: EmbeddingSettings, say: Callable[[str], None]) -> Pat
     if settings.path is not None:
         return configured_weights(settings.path.expanduser(), say)
     cache = WeightsCache(settings.cache.expanduser() if settings.cache else default_cache(), say)
-    return cache.get(settings.spec, (HubWeights(), PackagedWeights()))
+    return cache.get(settings.spec, _sources())
+
+
+def _sources() -> Iterator[WeightsSource]:
+    """Yield what has weights, imported only where the cache has none: half a second and up to 37 MB."""
+    from twin_platform.embedding.hub import HubWeights  # noqa: PLC0415
+
+    yield HubWeights()
+    from twin_platform.embedding.packaged import PackagedWeights  # noqa: PLC0415
+
+    yield PackagedWeights()
 
 
 def default_cache() -> Path:

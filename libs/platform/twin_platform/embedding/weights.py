@@ -3,7 +3,7 @@
 import fcntl
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
@@ -79,7 +79,7 @@ class WeightsCache:
         self._root = root
         self._say = say
 
-    def get(self, spec: EmbeddingSpec, sources: Sequence[WeightsSource]) -> Path:
+    def get(self, spec: EmbeddingSpec, sources: Iterable[WeightsSource]) -> Path:
         """Return the model's folder, filled by the first source that can if it is not there. May take minutes.
 
         Raises:
@@ -97,7 +97,7 @@ class WeightsCache:
         self._tell(f"from the cache {folder}, checksums match")
         return folder
 
-    def _fill(self, folder: Path, spec: EmbeddingSpec, sources: Sequence[WeightsSource]) -> None:
+    def _fill(self, folder: Path, spec: EmbeddingSpec, sources: Iterable[WeightsSource]) -> None:
         """Fetch and put in place, unless another process did while this one waited."""
         flaw = _flaw(folder, spec)
         if flaw is None:
