@@ -1,4 +1,4 @@
-"""The services as processes of their own over one folder's stores: started, held still, killed for real."""
+"""The services as processes of their own over one installation's stores: started, held still, killed for real."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,10 +14,10 @@ from typing import Self
 
 import psutil
 
-from benchmarks import tap
 from benchmarks.ledger import Ledger
 from benchmarks.oracle import Verdict, judge, leftovers
 from benchmarks.spawn import POLL_SECONDS, Spawner, wait_until
+from benchmarks.tap import SqliteTap, Tap
 from twin_contracts.audit import AuditReport
 from twin_contracts.base import DocumentId
 from twin_contracts.embedding import EmbeddingModel
@@ -25,6 +25,7 @@ from twin_contracts.queues import Lane
 from twin_platform.documents.open import open_document_store
 from twin_platform.documents.port import DocumentStore
 from twin_platform.embedding.hashing import HashingEmbedder
+from twin_platform.errors import TransientError
 from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.open import open_event_log
@@ -170,14 +171,18 @@ def restarting(*processes: Process) -> Iterator[None]:
 
 @dataclass
 class Services:
-    """One installation on SQLite and Edge in a folder: its stores, opened here too, and its processes.
+    """One installation: its stores, opened here too, and its processes.
 
-    The feature store has one owner at a time, the flow while it runs; so the verdict stops everything first.
+    Edge has one owner at a time, the flow while it runs; so the verdict stops everything first.
     """
 
     folder: Path
     ledger: Ledger
     processes: list[Process] = field(default_factory=list)
+    urls: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """Where `documents`, `records`, `log` and `features` are; what is not named is SQLite or Edge in the folder."""
+    tap: Tap | None = field(default=None, kw_only=True)
+    """What watches a log that is not in the folder."""
 
     def __post_init__(self) -> None:
         """Open what several processes may have open, and count in the log what is published."""
@@ -187,12 +192,12 @@ class Services:
         self.documents: DocumentStore = open_document_store(self.url("documents"), self.clock)
         self.records: RecordStore = open_record_store(self.url("records"))
         self.log: EventLog = open_event_log(self.url("log"))
-        self._log_file = self.folder / "log.db"
-        tap.count_published(self._log_file)
+        self.log_tap: Tap = self.tap or SqliteTap(self.folder / "log.db")
 
     def url(self, store: str) -> str:
         """Return the URL of `documents`, `records`, `log` or `features`."""
-        return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
+        in_folder = f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
+        return self.urls.get(store, in_folder)
 
     def process(self, name: str, *arguments: str, **environment: str) -> Process:
         """Return a process of this installation, not started; `arguments` are Python's."""
@@ -260,13 +265,21 @@ class Services:
         with open_feature_store(self.url("features"), self.embedder.spec) as features:
             yield features
 
+    def waiting(self) -> int:
+        """Return how many events are not acknowledged, those included that a flow has and did not finish.
+
+        Raises:
+            LogUnavailable: transient.
+        """
+        return self.log.waiting() or self.log_tap.waiting()  # what a broker has handed out, only its own side knows
+
     def duplicates(self) -> int:
         """Return how many events were published again that the log had already taken: redeliveries."""
-        return tap.duplicates(self._log_file)
+        return self.log_tap.duplicates()
 
     def published(self, lane: Lane) -> Counter[DocumentId]:
         """Return how often the log has taken an event of each document on this lane."""
-        return tap.published(self._log_file, lane)
+        return self.log_tap.published(lane)
 
     def close(self) -> None:
         """Kill what still runs and release the stores."""
@@ -274,7 +287,7 @@ class Services:
             if process.alive:
                 process.kill()
         self.spawner.close()
-        for store in (self.documents, self.records, self.log, self.ledger):
+        for store in (self.log_tap, self.documents, self.records, self.log, self.ledger):
             store.close()
 
     def __enter__(self) -> Self:
@@ -298,9 +311,16 @@ class Services:
             found.append("cdc's position is not the store's end")
         if requests := len(open_reemissions(self.records)):
             found.append(f"{requests} re-emissions are open")
-        if waiting := self.log.waiting():
-            found.append(f"{waiting} events are not acknowledged")
+        if not found:
+            found += self._unacknowledged()
         return found
+
+    def _unacknowledged(self) -> list[str]:
+        try:
+            waiting = self.waiting()
+        except TransientError as error:
+            return [str(error)]
+        return [f"{waiting} events are not acknowledged"] if waiting else []
 
     def _last_words(self) -> str:
         said = ((process.name, process.said[-1500:]) for process in self.processes)

@@ -47,6 +47,8 @@ class Chain:
     flow_clock: Clock = field(default_factory=SystemClock)
     url: Callable[[str], str] | None = None
     """Where `documents`, `records`, `log` and `features` are, if not in files of the folder."""
+    waiting: Callable[[], int] | None = None
+    """How many events are not acknowledged, where the log's port does not tell of those that were handed out."""
     engine: Callable[[PointEngine], PointEngine] = lambda engine: engine
     """What stands between the feature store and its engine."""
     ledger: Ledger = field(default_factory=Ledger)
@@ -146,7 +148,8 @@ class Chain:
         return f"edge://{self.folder}/vectors" if store == "features" else f"sqlite://{self.folder}/{store}.db"
 
     def _is_quiet(self) -> bool:
-        return self.is_captured() and self.log.waiting() == 0
+        waiting = self.waiting or self.log.waiting
+        return self.is_captured() and waiting() == 0
 
 
 @contextmanager

@@ -16,7 +16,8 @@ from twin_feature_stream.registry import HandlerRegistry
 @contextmanager
 def opened(services: Services) -> Iterator[Chain]:
     """Open an installation's stores, to run cdc and the flow in threads of this process."""
-    with Chain(services.folder, url=services.url, ledger=services.ledger).opened() as chain:
+    chain = Chain(services.folder, url=services.url, waiting=services.waiting, ledger=services.ledger)
+    with chain.opened():
         yield chain
 
 

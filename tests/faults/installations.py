@@ -57,13 +57,8 @@ class MongodbInstallation(SqliteInstallation):
         """Name the databases, and open everything."""
         self.client = MongoClient[Stored](self.server, tz_aware=True, serverSelectionTimeoutMS=SELECTION_MILLISECONDS)
         self.database: Database[Stored] = self.client.get_database(f"twin_fault_{uuid4().hex[:12]}")
+        self.urls = dict.fromkeys(("documents", "records"), database_url(self.server, self.database.name))
         super().__post_init__()
-
-    def url(self, store: str) -> str:
-        """Return the URL of `documents`, `records`, `log` or `features`."""
-        if store in {"documents", "records"}:
-            return database_url(self.server, self.database.name)
-        return super().url(store)
 
     def lose_position(self) -> str:
         """Damage the token; what the server says of one that is too old, a test with an oplog of its own shows."""
