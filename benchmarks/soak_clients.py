@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import psutil
 
@@ -19,9 +19,12 @@ from benchmarks.system import RunningSystem
 from twin_cli.client import Client
 from twin_cli.inputs import read_inputs
 from twin_contracts.base import Digest, DocumentId
-from twin_contracts.documents import DocumentType, content_hash, document_id_of_client
+from twin_contracts.documents import DocumentType, RawPost, Source, content_hash, document_id_of_client
 from twin_contracts.http import DocumentInput, DocumentState
+from twin_contracts.records import RecordStatus
+from twin_platform.documents.port import DocumentStore
 from twin_platform.errors import PlatformError
+from twin_platform.features.port import FeatureStore
 from twin_rag_api.raw import raw_document
 
 FILES = 25
@@ -29,6 +32,7 @@ FILE_BYTES = 1_500
 PAUSE_SECONDS = 2.0
 PROBE_SECONDS = 0.5
 WAIT_SECONDS = 1.0
+LOOK_SECONDS = 0.02
 IMPORT_SECONDS = 300.0
 
 
@@ -120,12 +124,21 @@ class Imports:
         }
 
 
+class Probed(Protocol):
+    """What a probe writes to and looks into; both calls raise `PlatformError` where nobody answers."""
+
+    def write(self, number: int, text: str) -> tuple[DocumentId, Digest]:
+        """Write a small document, note it in the ledger, and return its id and content hash."""
+
+    def is_searchable(self, document_id: DocumentId, held: Digest) -> bool:
+        """Return whether a search would find that content by now; may wait for it a little."""
+
+
 @dataclass
 class Probe:
     """Writes one small document after the other and waits until it is searchable."""
 
-    locate: Callable[[], tuple[str, str]]
-    ledger: Ledger
+    probed: Probed
     documents: int = 50
     _committed: float | None = None
     _last: float = 0.0
@@ -133,32 +146,71 @@ class Probe:
 
     def run(self, stop: threading.Event) -> None:
         """Probe until stopped."""
-        client = Client(self.locate)
         while not stop.is_set():
             try:
-                self._probe(client, stop)
+                self._probe(stop)
             except PlatformError:  # nobody answered for a minute: the same again
                 stop.wait(WAIT_SECONDS)
-        client.close()
 
     @property
     def lag(self) -> float:
         """Return the age of the write that is not searchable yet, or how long the last one took."""
         return self._last if self._committed is None else max(self._last, time.monotonic() - self._committed)
 
-    def _probe(self, client: Client, stop: threading.Event) -> None:
+    def _probe(self, stop: threading.Event) -> None:
         self._edition += 1
-        document_id = document_id_of_client(f"probe-{self._edition % self.documents}")
         text = f"Edition {self._edition} of what a probe writes, to see how long it takes until it is found."
+        document_id, held = self.probed.write(self._edition % self.documents, text)
+        self._committed = time.monotonic()
+        while not stop.is_set() and not self.probed.is_searchable(document_id, held):
+            pass
+        self._last, self._committed = time.monotonic() - self._committed, None
+        stop.wait(PROBE_SECONDS)
+
+
+@dataclass
+class ProbedApi:
+    """A running system, by its HTTP API."""
+
+    client: Client
+    ledger: Ledger
+
+    def write(self, number: int, text: str) -> tuple[DocumentId, Digest]:
+        """Write a small document."""
+        document_id = document_id_of_client(f"probe-{number}")
         given = DocumentInput(type=DocumentType.POST, text=text, author=AUTHOR.name)
         held = content_hash(raw_document(document_id, given, AUTHOR))
         self.ledger.begin(document_id, held)
-        client.put(document_id, given)
+        self.client.put(document_id, given)
         self.ledger.acknowledge(document_id, held)
-        self._committed = time.monotonic()
-        while not stop.is_set():
-            status = client.document(document_id, wait=WAIT_SECONDS)
-            if status.status is DocumentState.INDEXED and status.content_hash == held:
-                break
-        self._last, self._committed = time.monotonic() - self._committed, None
-        stop.wait(PROBE_SECONDS)
+        return document_id, held
+
+    def is_searchable(self, document_id: DocumentId, held: Digest) -> bool:
+        """Ask for the document's status, and wait for it a second."""
+        status = self.client.document(document_id, wait=WAIT_SECONDS)
+        return status.status is DocumentState.INDEXED and status.content_hash == held
+
+
+@dataclass
+class ProbedStores:
+    """The two ends of services that run: the document store, and the snapshots."""
+
+    documents: DocumentStore
+    features: FeatureStore
+    ledger: Ledger
+
+    def write(self, number: int, text: str) -> tuple[DocumentId, Digest]:
+        """Write a small document."""
+        document_id = document_id_of_client(f"probe-{number}")
+        document = RawPost(id=document_id, author=AUTHOR, source=Source(platform="probe"), text=text)
+        held = content_hash(document)
+        self.ledger.begin(document_id, held)
+        self.documents.upsert(document)
+        self.ledger.acknowledge(document_id, held)
+        return document_id, held
+
+    def is_searchable(self, document_id: DocumentId, held: Digest) -> bool:
+        """Look at the record in force."""
+        time.sleep(LOOK_SECONDS)
+        record = self.features.records([document_id], with_text=False).get(document_id)
+        return record is not None and record.status is RecordStatus.INDEXED and record.content_hash == held

@@ -13,11 +13,12 @@ import psutil
 
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.soak_clients import Imports, Probe, Work
+from benchmarks.soak_clients import Imports, Probe, ProbedApi, Work
 from benchmarks.soak_samples import Action, Counts, Judged, judged
 from benchmarks.spawn import wait_until
 from benchmarks.system import START_SECONDS, STOP_SECONDS, RunningSystem, running_system
 from benchmarks.targets import HttpTarget
+from twin_cli.client import Client
 from twin_cli.up import REFUSED
 from twin_contracts.embedding import EmbeddingModel, EmbeddingSpec
 from twin_contracts.http import SystemStatus
@@ -46,7 +47,7 @@ class SoakedUp:
         self.folder = system.data
         self._system, self._ledger, self._spec = system, ledger, spec
         self._imports = Imports(system, ledger)
-        self._probe = Probe(lambda: (url, key), ledger)
+        self._probe = Probe(ProbedApi(Client(lambda: (url, key)), ledger))
         self._client = system.client()
         self._client.timeout = httpx.Timeout(ANSWER_SECONDS)
 
