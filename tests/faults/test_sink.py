@@ -185,7 +185,7 @@ def test_a_chunk_that_was_dropped_and_came_back_is_there_with_its_vector(
 
 def vectors_right(chain: Chain, document: Raw) -> tuple[int, int]:
     """Return how many of the document's stored chunks have the vector of their text, and how many there are."""
-    vectors = chain.features.vectors_of(document.id)
+    vectors = chain.features.vectors_of([document.id])[document.id]
     payloads = [chunk.payload for chunk in chain.features.chunks(document.id)]
     texts = [Chunk(payload.text, payload.heading_path).embedded_text for payload in payloads]
     expected = HashingEmbedder().embed_documents(texts)

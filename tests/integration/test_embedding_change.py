@@ -51,7 +51,7 @@ def test_changing_the_model_and_changing_it_back_leaves_every_document_searchabl
 
             assert searchable(chain, documents)
             assert chain.verdict() == EXACT
-            (vector,) = chain.features.vectors_of(documents[0].id).values()
+            (vector,) = chain.features.vectors_of([documents[0].id])[documents[0].id].values()
             assert vector == pytest.approx(embedder.embed_query(edited), abs=1e-5)
 
 

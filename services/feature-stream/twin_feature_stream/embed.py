@@ -44,7 +44,7 @@ class Embedding:
         return Computed(changes, _made_searchable(documents, changes), embedded)
 
     def _whole(self, documents: list[Prepared]) -> list[ApplyDocument]:
-        known = {_id(one): self.features.vectors_of(_id(one)) for one in documents if one.chunks}
+        known = self.features.vectors_of([_id(one) for one in documents if one.chunks])
         missing = {
             chunk.payload.text_hash: chunk
             for document in documents

@@ -66,8 +66,8 @@ class Process:
             if work is None or not prepared.chunks:
                 whole.append(prepared)
             else:
-                vectors = self.features.vectors_of(prepared.record.document_id)
-                self._sliced[work.key] = _Sliced(prepared, vectors)
+                document_id = prepared.record.document_id
+                self._sliced[work.key] = _Sliced(prepared, self.features.vectors_of([document_id])[document_id])
         slices = [self._slice(work) for work in works if work.key in self._sliced]
         finished = [work.delivery for work in works if work.key not in self._sliced]
         return Batch(changes, whole, slices, finished)

@@ -407,13 +407,15 @@ class InventoryContract:
         store.apply([indexed("essay", version(1), ["a", "b"]), indexed("other", version(1), ["d"])])
         store.apply([unseen])
 
-        vectors = store.vectors_of(document_id_of("essay"))
+        both = store.vectors_of([document_id_of("essay"), document_id_of("other")])
 
+        vectors = both[document_id_of("essay")]
+        assert set(both[document_id_of("other")]) == {text_hash_of("d")}
         assert set(vectors) == {text_hash_of(text) for text in "abc"}
         assert np.array_equal(vectors[text_hash_of("c")], EMBEDDER.embed_query("c"))
 
     def test_a_document_without_chunks_has_no_vectors(self, store: FeatureStore) -> None:
-        assert dict(store.vectors_of(document_id_of("unknown"))) == {}
+        assert dict(store.vectors_of([document_id_of("unknown")])) == {document_id_of("unknown"): {}}
 
     def test_records_that_do_not_exist_are_left_out(self, store: FeatureStore) -> None:
         store.apply([deleted("gone", version(1))])

@@ -6,7 +6,8 @@
 2. Deleted, rejected, parked: the record first, so that nothing of the document counts.
 3. Indexed: every chunk as a whole point; no record names the revision yet.
 4. The record. This is the commit.
-5. Of each document, the chunks go that its record, as it is stored now, does not name.
+5. Of each document, the chunks go that its record, as it is stored now, does not name. Of one that had no record and
+   no chunk when the epoch began, and that nobody else wrote meanwhile, there are none: nothing is deleted.
 6. Purges.
 
 A chunk is written or deleted on the condition that what is stored is not newer; a record, that what is stored is older.
@@ -85,6 +86,15 @@ class _Known:
             return False
         return self.too_late_for(told) is None
 
+    def without_chunks(self, engine: PointEngine, ids: set[DocumentId]) -> set[DocumentId]:
+        """Return those of `ids` that have neither a record nor a chunk."""
+        new = ids - self.states.keys()
+        where = (Among("document_id", tuple(sorted(new))),)
+        for alias in CHUNKS if new else ():
+            for page in scroll_pages(engine, alias, where, Select(fields=("document_id",)), _PAGE):
+                new -= {str(point.payload["document_id"]) for point in page}
+        return new
+
 
 def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partitions: int) -> Sequence[DocumentRecord]:
     """Apply the epoch. Repeating it whole, after a failure anywhere in it, ends in the same state.
@@ -101,6 +111,7 @@ def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partition
     known = _Known.read(engine, {one.document_id for one in told}, partitions)
     admitted = [document for document in documents if known.admit(document.record)]
     records = [document.record for document in admitted]
+    new = known.without_chunks(engine, {document.record.document_id for document in documents})
 
     _bury_late(engine, known, told)
     _write_records(engine, [record for record in records if record.status is not RecordStatus.INDEXED])
@@ -108,11 +119,13 @@ def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partition
     _write_chunks(engine, sliced + [chunk for document in admitted for chunk in document.chunks])
     _write_records(engine, [record for record in records if record.status is RecordStatus.INDEXED])
     stored = _states(engine, [document.record.document_id for document in documents])
-    _delete_chunks(engine, [_not_named_by(document_id, state) for document_id, state in stored.items()])
+    in_force = [record for record in records if stored.get(record.document_id) == _State.of(record)]
+    new -= stored.keys() - {record.document_id for record in in_force}
+    _delete_chunks(engine, [_not_named_by(one, state) for one, state in stored.items() if one not in new])
     for change in changes:
         if isinstance(change, ApplyPurge):
             _purge(engine, change, partitions)
-    return [record for record in records if stored.get(record.document_id) == _State.of(record)]
+    return in_force
 
 
 def is_record(point: Point) -> bool:

@@ -125,8 +125,8 @@ class FeatureStore(Protocol):
     def listen(self) -> AbstractContextManager[Listener]:
         """Return a context in which a listener hears what this process applies."""
 
-    def vectors_of(self, document_id: DocumentId) -> Mapping[Digest, Vector]:
-        """Return text hash -> vector of every stored chunk of the document, in force or not."""
+    def vectors_of(self, ids: Sequence[DocumentId]) -> Mapping[DocumentId, Mapping[Digest, Vector]]:
+        """Return text hash -> vector of every stored chunk, in force or not, for each of these documents."""
 
     def search(self, query: FeatureQuery) -> list[FeatureHit]:
         """Return the best chunks in force; a hit whose record disagrees is dropped and the search widened once."""

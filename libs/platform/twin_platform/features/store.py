@@ -74,14 +74,14 @@ class PointFeatureStore:
         """Return a context in which a listener hears what this store applies."""
         return self._news.listen()
 
-    def vectors_of(self, document_id: DocumentId) -> Mapping[Digest, Vector]:
-        """Return text hash -> vector of every stored chunk of the document."""
-        select = Select(fields=("text_hash",), vector=True)
-        return {
-            str(point.payload["text_hash"]): point.vector
-            for point in self._chunk_points(_of_document(document_id), select)
-            if point.vector is not None
-        }
+    def vectors_of(self, ids: Sequence[DocumentId]) -> Mapping[DocumentId, Mapping[Digest, Vector]]:
+        """Return text hash -> vector of every stored chunk, for each of these documents."""
+        vectors: dict[DocumentId, dict[Digest, Vector]] = {document_id: {} for document_id in ids}
+        select = Select(fields=("document_id", "text_hash"), vector=True)
+        for point in self._chunk_points((Among("document_id", tuple(ids)),), select) if ids else ():
+            if point.vector is not None:
+                vectors[str(point.payload["document_id"])][str(point.payload["text_hash"])] = point.vector
+        return vectors
 
     def search(self, query: FeatureQuery) -> list[FeatureHit]:
         """Return the best chunks in force; where some were not, search once more, wider."""
@@ -212,10 +212,6 @@ class PointFeatureStore:
     def _has_none(self, alias: Alias, where: Where) -> bool:
         page, _ = self._engine.scroll(alias, where, Select(fields=()), None, 1)
         return not page
-
-
-def _of_document(document_id: DocumentId) -> Where:
-    return (Among("document_id", (document_id,)),)
 
 
 def _equal(values: Mapping[str, str | None]) -> Where:
