@@ -108,7 +108,7 @@ def test_a_crawler_serves_until_a_signal_and_refuses_a_port_in_use(services: Ser
     with socket.create_server(("127.0.0.1", 0)) as taken:
         refused = crawler(services, "refused", taken.getsockname()[1])
         assert refused.wait(30) == REFUSED
-        assert "address already in use" in refused.said
+        assert "Address already in use; end what listens there" in refused.said
         port = taken.getsockname()[1]
     serving = crawler(services, "serving", port).wait_for_state("running")
     wait_until(lambda: is_ready(port), 30, lambda: serving.said)

@@ -1,6 +1,5 @@
 """The embedded system: every service as a thread of this process over one data folder."""
 
-import errno
 import shutil
 import socket
 import threading
@@ -10,8 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
-
-import uvicorn
 
 from twin_cdc.relay import Relay
 from twin_cli.data_folder import DataFolder
@@ -44,10 +41,11 @@ from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
 from twin_platform.records.positions import is_captured
+from twin_platform.serving import CannotListen, HttpService, listening
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
 from twin_rag_api.adapters.open_model import ModelSettings, open_model
-from twin_rag_api.bootstrap import Parts, build_api
+from twin_rag_api.bootstrap import Parts, build_api, end_streams
 from twin_rag_api.ports import LanguageModel
 
 _Running: TypeAlias = Relay | FeatureStream | CrawlerService | Housekeeper
@@ -80,7 +78,7 @@ def running_system(
         ModelNotChosen: the language model server has several models and the settings name none.
     """
     with ExitStack() as opened:
-        listening = opened.enter_context(_listen(settings.rag_api_host, port))
+        bound = _listen(settings.rag_api_host, port, opened)
         stores = _open(folder, settings, opened, logger, say)
         supervisor = Supervisor(logger, stores.clock)
         owner = partial(owner_of, stores.records, otherwise=AuthorRef.of(settings.twin_owner))
@@ -99,8 +97,8 @@ def running_system(
             supervisor.start(Service(name, service.run, partial(_component, name, service)))
         model = open_model(_model_settings(settings), say)
         parts = _parts(stores, stream.status, supervisor, owner, model)
-        opened.enter_context(_serving(parts, folder.key or "", listening))
-        url = _url(settings.rag_api_host, listening.getsockname()[1])
+        opened.enter_context(_serving(parts, folder.key or "", bound))
+        url = _url(settings.rag_api_host, bound.getsockname()[1])
         folder.announce(url)
         yield url
 
@@ -199,22 +197,13 @@ def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say:
         return open_feature_store(url, spec, DEFAULT_PARTITIONS)
 
 
-@contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named because asyncio switches Nagle's algorithm off for such sockets only: a response's body
-    # would wait 40 ms for the client to acknowledge its head.
-    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-        except OSError as error:
-            why = error.strerror or str(error)
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse(host, port, why, holder_of(port)) from error
-            raise AddressUnusable(host, port, why) from error
-        listening.listen(128)
-        yield listening
+def _listen(host: str, port: int, opened: ExitStack) -> socket.socket:
+    try:
+        return opened.enter_context(listening(host, port))
+    except CannotListen as error:
+        if error.is_taken:
+            raise PortInUse(host, port, error.why, holder_of(port)) from error
+        raise AddressUnusable(host, port, error.why) from error
 
 
 def _url(host: str, port: int) -> str:
@@ -224,11 +213,10 @@ def _url(host: str, port: int) -> str:
 
 
 @contextmanager
-def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]:
+def _serving(parts: Parts, key: str, bound: socket.socket) -> Iterator[None]:
     app = build_api(parts, key)
-    config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=3, lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, args=([listening],), name="rag-api", daemon=True)
+    server, stop = HttpService(app, bound, partial(end_streams, app)), threading.Event()
+    thread = threading.Thread(target=server.run, args=(stop,), name="rag-api", daemon=True)
     thread.start()
     waiting = threading.Event()
     began = parts.clock.monotonic()
@@ -240,8 +228,7 @@ def _serving(parts: Parts, key: str, listening: socket.socket) -> Iterator[None]
     try:
         yield
     finally:
-        app.state.stopping = True
-        server.should_exit = True
+        stop.set()
         thread.join()
 
 

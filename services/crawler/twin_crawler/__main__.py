@@ -1,12 +1,10 @@
 """`python -m twin_crawler`: the crawler as a process of its own, over stores that it opens by their URLs."""
 
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-
-import uvicorn
+from threading import Event as Flag
 
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import ComponentStatus
@@ -18,36 +16,18 @@ from twin_platform.documents.open import open_document_store
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.service import Service, run_process
+from twin_platform.serving import HttpService, listening
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import JsonLogger
 
 _LOGGER = JsonLogger("crawler")
 
 
-class HttpService:
-    """The crawler's HTTP routes, served until stopped. A port in use ends the process: the server says so and exits."""
-
-    def __init__(self, routes: CrawlerRoutes, host: str, port: int) -> None:
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                routes.app(), host=host, port=port, log_level="warning", lifespan="off", timeout_graceful_shutdown=3
-            )
-        )
-
-    def run(self, stop: threading.Event) -> None:
-        """Serve until `stop` is set."""
-        threading.Thread(target=self._exit_at, args=(stop,), name="http-stop", daemon=True).start()
-        self._server.run()
-
-    def _exit_at(self, stop: threading.Event) -> None:
-        stop.wait()
-        self._server.should_exit = True
-
-
 @contextmanager
-def _opened(settings: Settings, stop: threading.Event) -> Iterator[Sequence[Service]]:
+def _opened(settings: Settings, stop: Flag) -> Iterator[Sequence[Service]]:
     clock = SystemClock()
     with (
+        listening(settings.host, settings.port) as bound,
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
     ):
@@ -55,7 +35,7 @@ def _opened(settings: Settings, stop: threading.Event) -> Iterator[Sequence[Serv
         stores = Stores(documents, records, clock)
         with open_crawler(stores, owner, settings.allow_hosts, settings.name, _LOGGER, stop) as crawler:
             routes = CrawlerRoutes(records, clock, partial(_status, crawler), settings.key.get_secret_value())
-            yield crawler, HttpService(routes, settings.host, settings.port)
+            yield crawler, HttpService(routes.app(), bound)
 
 
 def _status(crawler: CrawlerService) -> ComponentStatus:

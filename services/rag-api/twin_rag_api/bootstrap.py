@@ -25,13 +25,13 @@ from twin_rag_api.retrieve import Retriever
 from twin_rag_api.search import SearchRoutes
 from twin_rag_api.system import SystemRoutes
 
-__all__ = ["Parts", "build_api"]
+__all__ = ["Parts", "build_api", "end_streams"]
 
 
 def build_api(parts: Parts, key: str) -> FastAPI:
     """Return the API; every route but the open ones wants `key`, or one of `twin keys`.
 
-    It owns no resource, so it needs no shutdown; `app.state.stopping` set to True ends the streams of events.
+    It owns no resource, so it needs no shutdown but `end_streams`.
     """
     app = Api(
         title="LLM Twin",
@@ -58,3 +58,8 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(ChatRoutes(parts).router())
     app.include_router(DraftRoutes(parts).router())
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the streams of events: who serves them stops."""
+    app.state.stopping = True
