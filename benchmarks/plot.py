@@ -14,7 +14,9 @@ WIDTH: Final = 1000
 HEIGHT: Final = 150
 GAP: Final = 46
 TOP: Final = 40
-COLOURS: Final = ("#1f6feb", "#1a7f37", "#9a6700", "#8250df", "#57606a")
+TITLE: Final = 170
+"""Room for a panel's title; the names of its lines come behind it."""
+COLOURS: Final = ("#1f6feb", "#1a7f37", "#9a6700", "#8250df", "#57606a", "#bf3989", "#0a7ea4")
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,8 @@ def _panel(panel: Panel, top: float, across: float, marks: Sequence[Mark], secon
     yield f'<text font-size="12" x="{LEFT}" y="{top - 6}" font-weight="bold">{escape(panel.title)}</text>'
     for number, (name, points) in enumerate(panel.lines.items()):
         colour = COLOURS[number % len(COLOURS)]
-        x = LEFT + 330 + 130 * number
-        yield f'<text font-size="12" x="{x}" y="{top - 6}" fill="{colour}">{escape(name)}</text>'
+        x = LEFT + TITLE + (WIDTH - LEFT - TITLE - RIGHT) / max(len(panel.lines), len(COLOURS)) * number
+        yield f'<text font-size="12" x="{x:.0f}" y="{top - 6}" fill="{colour}">{escape(name)}</text>'
         for run in _runs(points):
             path = " ".join(f"{LEFT + at * across:.1f},{floor - value * up:.1f}" for at, value in run)
             yield f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>'

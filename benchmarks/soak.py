@@ -36,6 +36,8 @@ FLAT: Final = 1.05
 """Memory is flat where it grows by no more than this."""
 KILL, PAUSE = "#cf222e", "#bf8700"
 WAYS: Final[dict[str, Callable[[], AbstractContextManager[Soaked]]]] = {"up": soaked_up, "services": soaked_services}
+RESULTS_OF: Final = {"up": "soak", "services": "soak-processes"}
+"""Names of the figures and the picture."""
 
 
 @dataclass(frozen=True)
@@ -205,14 +207,16 @@ def main() -> int:
     """Soak, print and write the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=600.0)
-    parser.add_argument("--way", choices=WAYS, default="up", help="`twin up`, or each service a process of its own")
+    parser.add_argument(
+        "--way", choices=WAYS, default="up", help="`twin up`, or each service a process of its own on servers"
+    )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=RATE, help="writes a second")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder of the figures and the picture")
     options = parser.parse_args()
     with WAYS[options.way]() as soaked:
         result = soak(soaked, options.seconds, options.seed, options.rate)
-    name = "soak" if options.way == "up" else f"soak-{options.way}"
+    name = RESULTS_OF[options.way]
     report(name, rows(result), options.results)
     title = f"{options.seconds:g} s of load, {len(result.disturbances)} kills (red) and pauses (yellow)"
     (options.results / f"{name}.svg").write_text(picture(title, result), "utf-8")
