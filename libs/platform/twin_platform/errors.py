@@ -21,6 +21,9 @@ class DatabaseUnavailable(TransientError):
 class PermanentError(PlatformError):
     """Trying again changes nothing; the message says what to do."""
 
+    runbook: ClassVar[str] = "A service stops by itself"
+    """Section of docs/runbook.md for whoever runs the process that it ends."""
+
 
 class UnknownScheme(PermanentError):
     """A URL names an adapter that does not exist."""

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from queue import SimpleQueue
 from threading import Event as Flag
 from types import FrameType
@@ -15,11 +15,15 @@ from typing import NoReturn, Protocol, TypeVar
 from pydantic import BaseModel
 
 from twin_platform.errors import PermanentError, TransientError
+from twin_platform.telemetry.health import Health
 from twin_platform.telemetry.logs import Logger
+from twin_platform.telemetry.server import Exposed, Listening, serving
 
 FIRST_BACKOFF = 0.2
 LAST_BACKOFF = 30.0
 STOP_SECONDS = 10.0
+CRASH = "A process crashes"
+"""Section of the runbook about what is no error of ours: a bug, or the machine's trouble."""
 REFUSED = 3
 """Exit status where the settings or a store are a mistake: trying again changes nothing."""
 
@@ -40,41 +44,68 @@ def run_process(
     read: Callable[[], S],
     opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]],
     logger: Logger,
+    metrics: Exposed | None = None,
 ) -> int:
     """Run the services until SIGTERM or SIGINT and return the exit status; for a main thread.
 
     Each has a thread. The first that ends with an error ends them all: a transient one has everything opened anew, with
     backoff; a permanent one is told; any other is a bug and raised, so that whoever runs the process sees where. A
-    service that does not stop within ten seconds is left behind, and the process ends without it.
+    service that does not stop within ten seconds is left behind, and the process ends without it. What ends it names
+    its section of the runbook.
 
     Args:
         read: reads the settings; raises `SettingsInvalid`, which is told.
         opened: yields the services, ready to run; leaving closes what they stand on.
+        metrics: served with the process's health where the settings are `Listening` and name a port.
     """
-    stop, backoff = Flag(), FIRST_BACKOFF
     try:
         for name in _SIGNALS:
             signal.signal(name, _interrupt_once)
-        settings = read()
-        while True:
-            began = time.monotonic()
-            try:
-                _run(opened, settings, stop, logger)
-            except TransientError as error:
-                if time.monotonic() - began > LAST_BACKOFF:  # it had recovered
-                    backoff = FIRST_BACKOFF
-                logger.event("service_waits", why=str(error), again_in_seconds=backoff)
-            time.sleep(backoff)
-            backoff, stop = min(backoff * 2, LAST_BACKOFF), Flag()
+        settings, health = read(), Health()
+        with _served(settings, health, metrics, logger):
+            _keep_running(opened, settings, health, logger)
     except KeyboardInterrupt:
         return 0
     except PermanentError as error:
-        sys.stderr.write(f"{error}\n")
-    return REFUSED
+        sys.stderr.write(f"{error}\n{_see(error.runbook)}")
+        return REFUSED
+    except BaseException:
+        sys.stderr.write(_see(CRASH))
+        raise
+
+
+def _served(settings: S, health: Health, metrics: Exposed | None, logger: Logger) -> AbstractContextManager[str | None]:
+    """Serve how the process is, where its settings name a port for that."""
+    if metrics is None or not isinstance(settings, Listening) or settings.port is None:
+        return nullcontext()
+    return serving(health, metrics, settings, logger)
+
+
+def _keep_running(
+    opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]], settings: S, health: Health, logger: Logger
+) -> NoReturn:
+    """Run, anew after each transient error; returns by any other, or by an interrupt."""
+    backoff = FIRST_BACKOFF
+    while True:
+        began, why = time.monotonic(), None
+        try:
+            _run(opened, settings, Flag(), health, logger)
+        except TransientError as error:
+            if time.monotonic() - began > LAST_BACKOFF:  # it had recovered
+                backoff = FIRST_BACKOFF
+            why = str(error)
+            logger.event("service_waits", why=why, again_in_seconds=backoff)
+        health.waits(why)
+        time.sleep(backoff)
+        backoff = min(backoff * 2, LAST_BACKOFF)
 
 
 def _run(
-    opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]], settings: S, stop: Flag, logger: Logger
+    opened: Callable[[S, Flag], AbstractContextManager[Sequence[Service]]],
+    settings: S,
+    stop: Flag,
+    health: Health,
+    logger: Logger,
 ) -> None:
     """Run once; returns by an error or an interrupt only."""
     with opened(settings, stop) as services:
@@ -86,12 +117,14 @@ def _run(
             for service in services
         ]
         with _told_to(endings):
+            health.running(services)
             try:
                 for thread in threads:
                     thread.start()
                 error = endings.get()
             finally:
                 stop.set()
+                health.stopping()
                 _join([thread for thread in threads if thread.ident is not None], logger)
     if error is not None:
         raise error
@@ -112,6 +145,10 @@ def _told_to(endings: _Endings) -> Iterator[None]:
         for name, handler in before.items():
             if signal.getsignal(name) is tell:
                 signal.signal(name, handler)
+
+
+def _see(section: str) -> str:
+    return f"docs/runbook.md, section {section!r}, says what to do\n"
 
 
 def _run_thread(service: Service, stop: Flag, endings: _Endings) -> None:

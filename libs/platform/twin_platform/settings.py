@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from twin_platform.errors import PermanentError
@@ -51,10 +51,10 @@ class ServiceSettings(BaseSettings):
             raise SettingsInvalid(unknown)
 
 
-def name_of(settings: type[BaseSettings], field: str) -> str:
+def name_of(settings: type[BaseModel], field: str) -> str:
     """Return a field's name as it is written in the environment."""
     alias = settings.model_fields[field].validation_alias
-    return str(alias or settings.model_config.get("env_prefix", "") + field).upper()
+    return str(alias or f"{settings.model_config.get('env_prefix', '')}{field}").upper()
 
 
 def _unknown(settings: type[BaseSettings]) -> Iterator[str]:

@@ -12,6 +12,7 @@ import pytest
 from fakes.flow import NoLogger
 from twin_platform import service
 from twin_platform.settings import ServiceSettings
+from twin_platform.telemetry.health import Health
 
 
 class Waiting:
@@ -43,7 +44,7 @@ def test_an_interrupt_between_two_starts_stops_all_of_them(monkeypatch: pytest.M
     handlers = {name: signal.getsignal(name) for name in (signal.SIGTERM, signal.SIGINT)}
 
     with pytest.raises(KeyboardInterrupt):
-        service._run(opened, ServiceSettings.model_construct(), Flag(), NoLogger())
+        service._run(opened, ServiceSettings.model_construct(), Flag(), Health(), NoLogger())
 
     for name, handler in handlers.items():
         signal.signal(name, handler)
