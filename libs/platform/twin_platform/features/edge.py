@@ -20,8 +20,12 @@ from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.events import Version
 from twin_platform.features.engine import (
     CHUNKS,
+    DENSE,
+    EXACT_BELOW,
     INCREMENT,
     INDEXED_FIELDS,
+    KEYWORDS,
+    RRF_K,
     SECONDS,
     Alias,
     Among,
@@ -40,15 +44,11 @@ from twin_platform.features.engine import (
     collection_of,
 )
 from twin_platform.features.errors import FeaturesUnavailable, FeaturesUnreadable
+from twin_platform.features.keywords import bm25
 from twin_platform.features.mapped import let_go
 from twin_platform.features.port import Vector
 
-DENSE, KEYWORDS = "dense", "bm25"
 _POINTS_PER_CALL = 64
-_EXACT_BELOW = 200_000
-"""Points; below it every vector is compared, and `optimize` builds no graph."""
-_RRF_K = 60
-"""Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", SIGIR 2009."""
 RESERVE = 256 * 1024 * 1024
 """Bytes that must stay free: the engine maps its files, and a mapped write to a full disk kills the process."""
 MAPPED_BYTES = 100 * 1024 * 1024
@@ -81,7 +81,7 @@ class EdgeEngine:
         self._reserve = reserve
         self._replaced_before_rebuild = replaced_before_rebuild
         self._written = Counter[Alias]()
-        self._bm25 = edge.Bm25(edge.Bm25Config(language="english"))
+        self._bm25 = bm25()
         self._shards: dict[Alias, edge.EdgeShard] = {}
         self._unflushed: set[Alias] = set()
         self._calls = 0
@@ -123,7 +123,7 @@ class EdgeEngine:
         keywords = edge.Query.Nearest(self._bm25.embed_query(query.keywords), using=KEYWORDS)
         request = edge.QueryRequest(
             limit=query.limit,
-            query=edge.Fusion.Rrf(k=_RRF_K),  # type: ignore[arg-type]  # the stub forgets that it is a Fusion
+            query=edge.Fusion.Rrf(k=RRF_K),  # type: ignore[arg-type]  # the stub forgets that it is a Fusion
             prefetches=[edge.Prefetch(query.candidates, one, filter=where) for one in (dense, keywords)],
             with_payload=True,
             with_vector=[DENSE],
@@ -285,7 +285,7 @@ def _config(alias: Alias, spec: EmbeddingSpec) -> edge.EdgeConfig:
         return edge.EdgeConfig(sparse_vectors=keywords)  # the engine wants one vector field; this one stays empty
     # Vectors have unit length: the dot product is the cosine, and gives back exactly the bits that were stored.
     dense = {DENSE: edge.EdgeVectorParams(size=spec.dimension, distance=edge.Distance.Dot)}
-    kilobytes = _EXACT_BELOW * spec.dimension * np.dtype(np.float32).itemsize // 1024
+    kilobytes = EXACT_BELOW * spec.dimension * np.dtype(np.float32).itemsize // 1024
     optimizers = edge.EdgeOptimizersConfig(indexing_threshold=kilobytes)
     return edge.EdgeConfig(vectors=dense, sparse_vectors=keywords, optimizers=optimizers)
 

@@ -26,6 +26,12 @@ class Alias(StrEnum):
 
 CHUNKS = (Alias.CHUNKS_PROSE, Alias.CHUNKS_CODE)
 SECONDS, INCREMENT = "version.seconds", "version.increment"
+DENSE, KEYWORDS = "dense", "bm25"
+"""The two vectors of a chunk."""
+EXACT_BELOW = 200_000
+"""Points; below it every vector is compared, and no graph is built."""
+RRF_K = 60
+"""Cormack, Clarke and Büttcher, "Reciprocal Rank Fusion", SIGIR 2009."""
 _RECORD_FORMAT = "1"
 _CHUNK_FIELDS = {"document_id": str, "metadata.author": str, "metadata.type": str, "metadata.platform": str}
 
