@@ -18,6 +18,7 @@ from twin_contracts.events import ZERO, Version
 from twin_contracts.records import DocumentRecord
 from twin_contracts.reemission import MAX_REEMISSION_IDS
 from twin_feature_stream.compare import Difference, Kind, Pair, look_again, pages, pairs
+from twin_feature_stream.in_hand import events_in_hand
 from twin_feature_stream.leftovers import Leftovers
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.documents.port import DocumentStore
@@ -52,11 +53,14 @@ class Stores:
     log: EventLog
     features: FeatureStore
     clock: Clock
+    flow_count: int = 1
+    """How many flows share the partitions."""
 
     def on_its_way(self) -> int:
         """Return 0 where everything that was committed or asked for has been published and acknowledged."""
         coming = (not is_captured(self.documents, self.records)) + len(open_reemissions(self.records))
-        return coming + self.log.waiting()  # last: what comes is in it by then
+        waiting = self.log.waiting()  # after these: what comes is in it by then
+        return coming + waiting + events_in_hand(self.records, self.flow_count)  # last: a broker counts no such
 
 
 class _Stopped(Exception):

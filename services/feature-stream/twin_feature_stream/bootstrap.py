@@ -80,5 +80,6 @@ def open_stream(
             flow_index=settings.flow_index,
             flow_count=settings.flow_count,
         )
-        housekeeper = Housekeeper(Stores(documents, records, log, features, clock), registry, logger)
+        stores = Stores(documents, records, log, features, clock, settings.flow_count)
+        housekeeper = Housekeeper(stores, registry, logger)
         yield [stream, housekeeper] if settings.flow_index == 0 else [stream]

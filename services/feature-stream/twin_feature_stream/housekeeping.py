@@ -2,10 +2,11 @@
 
 It runs in a thread of its own beside the flow of index 0. That is right without a lock between the two: it writes to
 the feature store by single deletes only, each on a condition that the flow's own writes make false (`features/store.py`
-says how), and acknowledges nothing.
+says how), and acknowledges nothing. One of that flow's processes at a time does it.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from threading import Event as Flag
@@ -15,9 +16,10 @@ from twin_contracts.audit import AuditReport
 from twin_contracts.base import Contract, Instant
 from twin_contracts.events import Version
 from twin_feature_stream.audit import SETTLE_SECONDS, Stores, audit
-from twin_feature_stream.leftovers import WATCHED_FOR, Leftovers, put_watched, watched
+from twin_feature_stream.leftovers import WATCHED_FOR, Leftovers, Suspect, put_watched, watched
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.errors import TransientError
+from twin_platform.log.errors import RightTaken
 from twin_platform.records.audits import AUDIT_REPORTS, ask_audit, forget_reports, open_audits
 from twin_platform.records.port import Collection
 from twin_platform.records.reemissions import forget_finished
@@ -39,6 +41,7 @@ class Housekept(Contract):
 
 HOUSEKEPT = Collection("housekeeping", Housekept)
 _KEY = "last"
+_RIGHT = "housekeeping"
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,14 @@ class Housekeeper:
         self._tell("stopped", None)
 
     def look(self, stop: Flag) -> None:
-        """Do what there is to do now."""
-        self._audit(stop)
-        self._remove_watched()
-        if not stop.is_set() and self._is_due() and not self.stores.on_its_way():
-            self.keep_house(stop)
+        """Do what there is to do now, unless another process is at it."""
+        if not (open_audits(self.stores.records) or self._due_suspects() or self._is_due()):
+            return
+        with suppress(RightTaken), self.stores.log.exclusive(_RIGHT):
+            self._audit(stop)
+            self._remove_watched()
+            if not stop.is_set() and self._is_due() and not self.stores.on_its_way():
+                self.keep_house(stop)
 
     def _audit(self, stop: Flag) -> bool:
         """Carry out the audits that were asked for; return whether none is left."""
@@ -116,9 +122,7 @@ class Housekeeper:
 
     def _remove_watched(self) -> None:
         """Remove the chunks that are still nobody's after an hour, in which every event has arrived."""
-        suspects = watched(self.stores.records)
-        now = self.stores.clock.now()
-        due = [one for one in suspects if one.seen_at <= now - self.patience.watched_for]
+        due = self._due_suspects()
         if not due or self.stores.on_its_way():  # an event that waits may be the one that they belong to
             return
         for audit_id in sorted({one.audit_id for one in due}):
@@ -126,7 +130,11 @@ class Housekeeper:
             mine = [one for one in due if one.audit_id == audit_id]
             leftovers.remove_watched(mine)
             self._report_removal(audit_id, leftovers.removed, len(mine))
-        put_watched(self.stores.records, [one for one in suspects if one not in due])
+        put_watched(self.stores.records, [one for one in watched(self.stores.records) if one not in due])
+
+    def _due_suspects(self) -> list[Suspect]:
+        before = self.stores.clock.now() - self.patience.watched_for
+        return [one for one in watched(self.stores.records) if one.seen_at <= before]
 
     def _report_removal(self, audit_id: str, removed: int, no_longer_watched: int) -> None:
         stored = self.stores.records.get(AUDIT_REPORTS, audit_id)

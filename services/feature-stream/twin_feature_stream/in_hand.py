@@ -2,6 +2,9 @@
 
 One record per flow index. Whoever finds ids in `handling` that a dead process left raises exactly their counts; an
 event that was in hand at two deaths is handled alone, so that the guilty one is found and no neighbour pays for it.
+
+Where the number of flows changes, a queue gets another reader; what the queue's former reader had counted against an
+event follows it there. A record of an index that is no more says nothing else.
 """
 
 import hashlib
@@ -34,8 +37,18 @@ class InHand(Contract):
     handling: tuple[EventId, ...] = ()
     suspects: dict[EventId, PositiveInt] = Field(default_factory=dict)
 
+    def accused(self) -> dict[EventId, int]:
+        """Return the suspects after the owner's death: what it had in hand comes last, and has one death more."""
+        died = {event_id: self.suspects.get(event_id, 0) + 1 for event_id in self.handling}
+        return {event_id: deaths for event_id, deaths in self.suspects.items() if event_id not in died} | died
+
 
 IN_HAND = Collection("flow-in-hand", InHand)
+
+
+def events_in_hand(records: RecordStore, flow_count: int) -> int:
+    """Return how many events the flows have in hand: neither waiting in the log nor committed."""
+    return sum(len(one.record.handling) for one in records.find(IN_HAND) if int(one.key) < flow_count)
 
 
 def event_id_of(delivery: Delivery) -> EventId:
@@ -58,12 +71,18 @@ class HandKeeper:
         self._stored: InHand | None = None
         self._revision = ABSENT
         self._suspects: dict[EventId, int] | None = None
+        self._elsewhere: dict[EventId, int] = {}
+        """What other flows' records said at the take-over; of theirs until it is handed out here."""
 
     def deaths(self, delivery: Delivery) -> int:
         """Return how often a process died while it handled this event; a commit of it has made that 0."""
         if self._suspects is None:
             self._suspects = self._take_over()
-        return self._suspects.get(event_id_of(delivery), 0)
+        event_id = event_id_of(delivery)
+        before = self._elsewhere.pop(event_id, 0)
+        if before > self._suspects.get(event_id, 0):
+            self._suspects[event_id] = before
+        return self._suspects.get(event_id, 0)
 
     def handle(self, deliveries: Iterable[Delivery]) -> None:
         """Put what is in hand now, before any of it is handled; and with it what commits have changed.
@@ -99,14 +118,17 @@ class HandKeeper:
             self.handle(())
 
     def _take_over(self) -> dict[EventId, int]:
-        found = self._records.get(IN_HAND, self._key)
-        if found is None:
+        found = {stored.key: stored for stored in self._records.find(IN_HAND)}
+        mine = found.pop(self._key, None)
+        self._elsewhere = {}
+        for other in found.values():
+            for event_id, deaths in other.record.accused().items():
+                self._elsewhere[event_id] = max(deaths, self._elsewhere.get(event_id, 0))
+        if mine is None:
             return {}
-        self._revision, left = found.revision, found.record
-        died = left.handling if left.owner != self._owner else ()
-        raised = {event_id: left.suspects.get(event_id, 0) + 1 for event_id in died}
-        others = {event_id: deaths for event_id, deaths in left.suspects.items() if event_id not in raised}
-        return dict(list((others | raised).items())[-MOST_SUSPECTS:])
+        self._revision, left = mine.revision, mine.record
+        accused = left.suspects if left.owner == self._owner else left.accused()
+        return dict(list(accused.items())[-MOST_SUSPECTS:])
 
     def _put(self, in_hand: InHand) -> None:
         if in_hand == self._stored:

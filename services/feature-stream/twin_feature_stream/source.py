@@ -134,9 +134,10 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         self.handout.consumer.close()
 
     def _flush(self) -> None:
-        """Make what is committed durable and acknowledge it."""
+        """Make what is committed durable and acknowledge it; nobody has in hand what is not in the log any more."""
         began = self.clock.monotonic()
         self.features.flush()
+        self.in_hand.handle(self._uncommitted())
         for queue, position in self._committed.items():
             self.handout.consumer.acknowledge(queue, position)
         self._committed.clear()

@@ -23,7 +23,7 @@ from twin_platform.errors import TransientError
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
-from twin_platform.records.reemissions import ask_reemission
+from twin_platform.records.reemissions import ask_reemission, open_reemissions
 from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
 
@@ -69,6 +69,7 @@ class FeatureStream:
             except TransientError as error:
                 if stop.is_set():
                     break
+                asked = False  # a store that is back may have come back empty
                 self._tell("degraded", str(error))
                 lasted = self.clock.monotonic() - began
                 backoff = FIRST_BACKOFF if lasted > LAST_BACKOFF else min(backoff * 2, LAST_BACKOFF)
@@ -106,8 +107,13 @@ class FeatureStream:
             run_dataflow(build_dataflow(source, failure, sink), failure)
 
     def _ask_if_empty(self) -> None:
-        """An empty feature store is new or was lost; either way the documents must come again."""
-        if self.features.is_empty():
+        """An empty feature store is new or was lost; either way the documents must come again.
+
+        One request is enough, of whichever flow, that cdc has not begun.
+        """
+        if not self.features.is_empty():
+            return
+        if not any(one.ids is None and one.progress is None for one in open_reemissions(self.records)):
             ask_reemission(self.records, self.clock, "the feature store is empty")
 
     def _tell(self, state: Literal["running", "degraded", "stopped"], detail: str | None) -> None:

@@ -13,6 +13,7 @@ from twin_contracts.events import ZERO, Cause, Version
 from twin_contracts.records import DocumentRecord, RecordStatus, text_hash_of
 from twin_feature_stream import audit as module
 from twin_feature_stream.audit import audit
+from twin_feature_stream.in_hand import IN_HAND, InHand
 from twin_platform.features.engine import Alias, Point, Upsert
 from twin_platform.features.port import ApplyDocument, ApplySlice
 from twin_platform.records.audits import (
@@ -370,8 +371,12 @@ class TestWhatIsOnItsWay:
         world.capture()
         quiet = world.stores.on_its_way()
         ask_reemission(world.records, world.clock, "test")
+        asked = world.stores.on_its_way()
+        for index in range(2):  # there is one flow; the other's record is of a time when there were two
+            handling = tuple(document_id_of(str(number)) for number in range(3))
+            world.records.put(IN_HAND, str(index), InHand(owner="a flow", handling=handling))
 
-        assert (before_capture, quiet, world.stores.on_its_way()) == (1, 0, 1)
+        assert (before_capture, quiet, asked, world.stores.on_its_way()) == (1, 0, 1, 4)
 
 
 class TestRequests:

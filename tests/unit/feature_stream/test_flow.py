@@ -20,10 +20,12 @@ from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.ports import Chunk, CleanDocument, Rejected
 from twin_feature_stream.registry import HandlerRegistry
 from twin_platform.features.errors import FeaturesUnavailable
+from twin_platform.features.port import FeatureChange
 from twin_platform.features.store import PointFeatureStore
 from twin_platform.log.errors import LogUnavailable, NewerSchema
-from twin_platform.records.reemissions import open_reemissions
+from twin_platform.records.reemissions import ask_reemission, open_reemissions
 from twin_platform.records.unreadable import UNREADABLE
+from twin_platform.telemetry.clock import SystemClock
 
 HELLO = post("hello", "Bread needs time more than it needs kneading.")
 BOOK = article("book", "\n\n".join(f"Paragraph {n} tells of stone {n} and water {n * 7}." for n in range(400)))
@@ -360,6 +362,36 @@ def test_an_empty_feature_store_asks_for_everything_before_the_flow_consumes() -
     stream.run()
 
     assert [request.reason for request in open_reemissions(stream.records)] == ["the feature store is empty"]
+
+
+def test_a_feature_store_that_is_lost_while_the_flow_runs_is_asked_for_again() -> None:
+    class Lost(InMemoryFeatureStore):
+        lost = False
+
+        def is_empty(self) -> bool:
+            return self.lost
+
+        def apply(self, changes: Sequence[FeatureChange]) -> None:
+            if not self.lost:
+                self.lost = True
+                raise FeaturesUnavailable("write", "the test says so")
+            super().apply(changes)
+
+    stream = Stream(features=Lost())
+    stream.publish([changed(post("first", "One text."), 1)])
+
+    stream.run()
+
+    assert [request.ids for request in open_reemissions(stream.records)] == [None]
+
+
+def test_what_is_asked_for_already_and_not_begun_is_not_asked_for_twice() -> None:
+    stream = Stream()
+    asked = ask_reemission(stream.records, SystemClock(), "another flow asks")
+
+    stream.run()
+
+    assert open_reemissions(stream.records) == [asked]
 
 
 def test_stores_that_are_away_at_the_start_are_waited_for() -> None:

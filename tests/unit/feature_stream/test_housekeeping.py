@@ -239,6 +239,17 @@ class TestService:
         assert audit_report(world.records, asked.id) == last_report(world.records)
         assert keeper.status.state == "stopped"
 
+    def test_one_process_at_a_time_keeps_house(self, world: Audited) -> None:
+        ask_audit(world.records, world.clock, "test")
+
+        with world.log.exclusive("housekeeping"):
+            world.housekeeper().look(world.stop)
+        beside = last_report(world.records)
+        world.housekeeper().look(world.stop)
+
+        assert beside is None
+        assert last_report(world.records) is not None
+
     def test_a_store_that_is_away_is_waited_out(self, world: Audited, monkeypatch: pytest.MonkeyPatch) -> None:
         keeper = world.housekeeper()
         monkeypatch.setattr(housekeeping, "FIRST_BACKOFF", 0.01)

@@ -66,7 +66,7 @@ def with_killer_in_the_middle(count: int) -> tuple[Stream, list[Raw]]:
 
 
 def test_a_death_is_counted_for_exactly_what_was_in_hand() -> None:
-    stream, neighbours = Stream(), posts(49)
+    stream, neighbours = Stream(), posts(15)  # one epoch
     done = post("done", "Committed before anything went wrong.")
     stream.publish([changed(done, 1)])
     stream.run()
@@ -346,6 +346,51 @@ def test_what_a_process_left_in_hand_itself_is_no_death(owner: str, deaths: int)
     keeper = HandKeeper(records, 0, "this process")
 
     assert keeper.deaths(delivery_of(KILLER)) == deaths
+
+
+def test_what_a_queues_former_reader_counted_against_an_event_follows_it() -> None:
+    records, killer = InMemoryRecordStore(), changed(KILLER, 1).event_id
+    records.put(IN_HAND, "3", InHand(owner="one of four flows", handling=(killer,), suspects={killer: 2}))
+    keeper = HandKeeper(records, 0, "the only flow")
+
+    deaths = keeper.deaths(delivery_of(KILLER))
+    keeper.handle([delivery_of(KILLER)])
+
+    stored = records.get(IN_HAND, "0")
+    assert stored is not None
+    assert deaths == 3
+    assert stored.record.suspects == {killer: 3}
+
+
+def test_what_other_flows_have_in_hand_is_not_counted_here() -> None:
+    records = InMemoryRecordStore()
+    theirs = [changed(document, 1).event_id for document in posts(3)]
+    records.put(IN_HAND, "1", InHand(owner="another flow", handling=tuple(theirs[1:]), suspects={theirs[0]: 1}))
+    keeper = HandKeeper(records, 0, "this flow")
+    keeper.deaths(delivery_of(KILLER))
+
+    keeper.handle([delivery_of(KILLER)])
+
+    stored = records.get(IN_HAND, "0")
+    assert stored is not None
+    assert stored.record.suspects == {}
+
+
+def test_nothing_is_in_hand_that_the_log_no_longer_holds() -> None:
+    stream, documents = Stream(), posts(3)
+    release = stream.log._acknowledge
+    held: list[tuple[str, ...]] = []
+
+    def acknowledged(queue: Queue, position: Position) -> None:
+        held.append(in_hand(stream).handling)
+        release(queue, position)
+
+    stream.log._acknowledge = acknowledged  # type: ignore[method-assign]  # what is stored when it is called
+    stream.publish([changed(one, number) for number, one in enumerate(documents, 1)], partition=0)
+
+    stream.run()
+
+    assert held == [()]
 
 
 def test_suspects_that_never_come_again_do_not_pile_up() -> None:
