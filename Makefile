@@ -5,7 +5,7 @@ workspace := contracts platform cli crawler cdc feature-stream rag-api
 unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
 # The others start processes of their own: one at a time.
 other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract --ignore tests/faults
-faults = $(python) -m pytest tests/faults --every-fault --timeout 900
+faults = $(python) -m pytest tests/faults --every-fault list --timeout 900
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ faults: setup ## Survive every fault of the list, processes killed for real, und
 faults-full: setup ## The same for as long as the faults last in life; writes benchmarks/results/faults.txt
 	$(faults) --full --fault-table benchmarks/results/faults.txt
 
+faults-rabbitmq: setup ## Survive those of the list that a RabbitMQ broker and a vector store's server can have, under 15 minutes
+	$(python) -m pytest tests/faults -k "rabbitmq or served or scale_out or qdrant" --every-fault rabbitmq --timeout 900 -rs \
+	  $(FULL) $(RABBITMQ)
+
 test-mongodb: setup ## Run the adapters' contracts on a real MongoDB: MONGODB_TEST_URL, or a mongod (MONGOD, PATH)
 	$(python) -m pytest tests/integration/test_mongodb.py -rs $(MONGODB)
 
@@ -87,6 +91,9 @@ bench-freshness: setup ## Commit to searchable, idle and during a re-emission
 
 bench-backlog: setup ## Memory, rate and stop under backlogs, a book and 100,000 edits; an hour (CASES="posts book" for some)
 	$(python) -m benchmarks.backlog $(CASES)
+
+bench-sizes: setup ## Bytes of a document and of a chunk in each store and in memory
+	$(python) -m benchmarks.sizes
 
 bench-hostile: setup ## Documents made to keep a program busy: cleaned and chunked in linear time
 	$(python) -m benchmarks.hostile
