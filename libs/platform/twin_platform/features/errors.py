@@ -11,6 +11,13 @@ class FeaturesUnavailable(TransientError):
         super().__init__(f"the vector store could not {tried}: {why}; what was not flushed is applied again")
 
 
+class CollectionMissing(FeaturesUnavailable):
+    """The server knows no such collection: nobody has made it yet, or somebody has removed it."""
+
+    def __init__(self, why: str, tried: str) -> None:
+        super().__init__(f"{why}, so no flow with this embedding model has filled it, or one with another has", tried)
+
+
 class PointRefused(PermanentError):
     """The vector store refuses something that it was to write, and would again; of the rest, any part is written."""
 
@@ -27,4 +34,19 @@ class FeaturesUnreadable(PermanentError):
         super().__init__(
             f"the vectors in {path!r} cannot be read: {why}; "
             "move the folder away, they are rebuilt from the documents at the next start"
+        )
+
+
+class FeaturesUnfit(PermanentError):
+    """A server, or something on it, that will not do."""
+
+
+class FeaturesRefused(PermanentError):
+    """The server understood a request and refuses it, and would again."""
+
+    def __init__(self, tried: str, why: str, status: int) -> None:
+        self.tried, self.why, self.status = tried, why, status
+        super().__init__(
+            f"the vector store refuses to {tried}: {why}; "
+            "where it is about rights, the URL needs the server's key: https://:<key>@host:6333"
         )
