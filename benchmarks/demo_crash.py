@@ -205,7 +205,7 @@ def demo() -> int:
     """Run the demo; return 0 where nothing was lost."""
     say("This kills a running system three times in the middle of its work, and counts what that has lost.")
     settings = Settings()
-    model = EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache)
+    model = EmbeddingSettings.of(settings)
     spec = open_embedder(model, say).spec  # fetched in front of the reader, where it is the first time
     inputs = list(own_texts())
     todo = list(writes(inputs))

@@ -44,7 +44,7 @@ from twin_platform.records.positions import is_captured
 from twin_platform.serving import CannotListen, HttpService, listening
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.logs import Logger
-from twin_rag_api.adapters.open_model import ModelSettings, open_model
+from twin_rag_api.adapters.open_model import open_model
 from twin_rag_api.bootstrap import Parts, build_api, end_streams
 from twin_rag_api.ports import LanguageModel
 
@@ -95,7 +95,7 @@ def running_system(
         opened.callback(_shut_down, supervisor, logger)  # before the first start: an interrupt may come between two
         for name, service in services.items():
             supervisor.start(Service(name, service.run, partial(_component, name, service)))
-        model = open_model(_model_settings(settings), say)
+        model = open_model(settings.language_model, say)
         parts = _parts(stores, stream.status, supervisor, owner, model)
         opened.enter_context(_serving(parts, folder.key or "", bound))
         url = _url(settings.rag_api_host, bound.getsockname()[1])
@@ -138,24 +138,13 @@ def _parts(
     )
 
 
-def _model_settings(settings: Settings) -> ModelSettings:
-    return ModelSettings(
-        url=str(settings.llm_url) if settings.llm_url else None,
-        model=settings.llm_model,
-        key=settings.llm_api_key.get_secret_value() if settings.llm_api_key else None,
-        context=settings.llm_context,
-    )
-
-
 def _open(
     folder: DataFolder, settings: Settings, opened: ExitStack, logger: Logger, say: Callable[[str], None]
 ) -> Stores:
     clock = SystemClock()
     path = folder.path
     _refuse_lost_documents(path, say)
-    embedder = open_embedder(
-        EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache), say
-    )
+    embedder = open_embedder(EmbeddingSettings.of(settings), say)
     return Stores(
         documents=opened.enter_context(open_document_store(f"sqlite://{path}/documents.db", clock)),
         records=opened.enter_context(open_record_store(f"sqlite://{path}/records.db")),

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, AnyHttpUrl, BaseModel, BeforeValidator, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
 
 from twin_platform.errors import PermanentError
@@ -49,6 +50,37 @@ class ServiceSettings(BaseSettings):
             raise SettingsInvalid((why,)) from error
         if unknown:
             raise SettingsInvalid(unknown)
+
+
+def _resolved(path: Path) -> Path:
+    """Return the path with `~` resolved, which no shell does for an `.env` file."""
+    try:
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        message = f"{error} Write the whole path"
+        raise ValueError(message) from error
+
+
+def _with_scheme(url: object) -> object:
+    """Refuse what a URL parser would misread: in `localhost:11434` it takes the host's name for the scheme."""
+    if isinstance(url, str) and "://" not in url:
+        message = f"it does not begin with http:// or https://; did you mean 'http://{url}'?"
+        raise ValueError(message)
+    return url
+
+
+def _fit_for_a_header(key: SecretStr) -> SecretStr:
+    """Return a key without the white space around it; one with more than plain signs was copied wrongly."""
+    bare = key.get_secret_value().strip()
+    if not bare.isascii() or not bare.isprintable() or " " in bare:
+        message = "it holds a blank, a line's end or a letter beyond ASCII, which no key has; copy it again"
+        raise ValueError(message)
+    return SecretStr(bare)
+
+
+Key = Annotated[SecretStr, AfterValidator(_fit_for_a_header)]
+HttpUrl = Annotated[AnyHttpUrl, BeforeValidator(_with_scheme)]
+LocalPath = Annotated[Path, AfterValidator(_resolved)]
 
 
 def name_of(settings: type[BaseModel], field: str) -> str:

@@ -16,8 +16,7 @@ _LOGGER = JsonLogger("feature-stream")
 
 @contextmanager
 def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
-    model = EmbeddingSettings(settings.embedding_model, settings.embedding_path, settings.embedding_cache)
-    embedder = open_embedder(model, lambda step: _LOGGER.event("embedder", step=step))
+    embedder = open_embedder(EmbeddingSettings.of(settings), lambda step: _LOGGER.event("embedder", step=step))
     with open_stream(settings, embedder, _LOGGER) as services:
         yield services
 

