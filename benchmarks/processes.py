@@ -179,6 +179,8 @@ class Services:
     folder: Path
     ledger: Ledger
     processes: list[Process] = field(default_factory=list)
+    servers: list[Process] = field(default_factory=list)
+    """Processes that are stores of this installation: they go on when its services stop."""
     urls: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """Where `documents`, `records`, `log` and `features` are; what is not named is SQLite or Edge in the folder."""
     tap: Tap | None = field(default=None, kw_only=True)
@@ -201,17 +203,13 @@ class Services:
 
     def process(self, name: str, *arguments: str, **environment: str) -> Process:
         """Return a process of this installation, not started; `arguments` are Python's."""
-        read = {"CDC": ("documents", "records", "log"), "FEATURE_STREAM": ("documents", "records", "log", "features")}
-        settings = {
-            f"{prefix}_{store.upper()}_URL": self.url(store) for prefix, stores in read.items() for store in stores
-        }
-        path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
-        settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONPATH": os.pathsep.join(filter(None, path))}
-        process = Process(
-            name, arguments, {**os.environ, **settings, **environment}, self.folder / f"{name}.log", self.spawner
-        )
-        self.processes.append(process)
-        return process
+        self.processes.append(self._process(name, *arguments, **environment))
+        return self.processes[-1]
+
+    def server(self, name: str, *arguments: str) -> Process:
+        """Return a process that is one of the stores, not started."""
+        self.servers.append(self._process(name, *arguments))
+        return self.servers[-1]
 
     def start_cdc(self, name: str = "cdc", **environment: str) -> Process:
         """Start a cdc; it is active, or waits for the one that is."""
@@ -283,7 +281,7 @@ class Services:
 
     def close(self) -> None:
         """Kill what still runs and release the stores."""
-        for process in self.processes:
+        for process in (*self.processes, *self.servers):
             if process.alive:
                 process.kill()
         self.spawner.close()
@@ -298,9 +296,20 @@ class Services:
         """Close it."""
         self.close()
 
+    def _process(self, name: str, *arguments: str, **environment: str) -> Process:
+        read = {"CDC": ("documents", "records", "log"), "FEATURE_STREAM": ("documents", "records", "log", "features")}
+        settings = {
+            f"{prefix}_{store.upper()}_URL": self.url(store) for prefix, stores in read.items() for store in stores
+        }
+        path = (str(ROOT), str(ROOT / "tests"), os.environ.get("PYTHONPATH", ""))
+        settings |= {"EMBEDDING_MODEL": EmbeddingModel.HASHING.value, "PYTHONPATH": os.pathsep.join(filter(None, path))}
+        return Process(
+            name, arguments, {**os.environ, **settings, **environment}, self.folder / f"{name}.log", self.spawner
+        )
+
     def _unquiet(self) -> list[str]:
         """Return what is still to be done. The log comes last: what the others settle is in it by then."""
-        for process in self.processes:
+        for process in (*self.processes, *self.servers):
             process.raise_failure()
         found = [
             f"{process.name} is {process.state or 'starting'}"
@@ -323,5 +332,5 @@ class Services:
         return [f"{waiting} events are not acknowledged"] if waiting else []
 
     def _last_words(self) -> str:
-        said = ((process.name, process.said[-1500:]) for process in self.processes)
+        said = ((process.name, process.said[-1500:]) for process in (*self.processes, *self.servers))
         return "\n".join(f"--- {name}\n{words}" for name, words in said)

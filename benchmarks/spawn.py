@@ -1,6 +1,7 @@
 """Processes that cannot outlive who started them, and waiting for what they do, each time with a deadline."""
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,13 @@ def throughout(seconds: float, holds: Callable[[], bool]) -> None:
             message = f"it did not last {seconds:g} s"
             raise RuntimeError(message)
         time.sleep(POLL_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+    return port
 
 
 class Spawner:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.broker import NONE, Broker, program
+from benchmarks.broker import broker as started_broker
 from benchmarks.ledger import Ledger
-from faults.installations import MongodbInstallation, SqliteInstallation
+from faults.installations import MongodbInstallation, RabbitmqInstallation, ServedInstallation, SqliteInstallation
 from faults.report import (
     Durations,
     Seen,
     durations,
     pytest_addoption,
-    pytest_collection_modifyitems,
+    pytest_collection_finish,
     pytest_configure,
     pytest_runtest_makereport,
     pytest_sessionfinish,
@@ -26,7 +28,7 @@ __all__ = [
     "Seen",
     "durations",
     "pytest_addoption",
-    "pytest_collection_modifyitems",
+    "pytest_collection_finish",
     "pytest_configure",
     "pytest_runtest_makereport",
     "pytest_sessionfinish",
@@ -35,7 +37,12 @@ __all__ = [
     "server",
 ]
 
-INSTALLATIONS: list[type[SqliteInstallation]] = [SqliteInstallation, MongodbInstallation]
+INSTALLATIONS: list[type[SqliteInstallation]] = [
+    SqliteInstallation,
+    RabbitmqInstallation,
+    ServedInstallation,
+    MongodbInstallation,
+]
 """Each of them survives the faults that it names; other adapters are bound by another entry."""
 
 
@@ -43,13 +50,22 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run what asks for `services` on every installation that its fault is survived on."""
     mark = metafunc.definition.get_closest_marker("fault")
     if mark is not None and "services" in metafunc.fixturenames:
-        chosen = [one for one in INSTALLATIONS if one.faults is None or mark.args[0] in one.faults]
+        chosen = [one for one in INSTALLATIONS if mark.args[0] in one.faults]
         metafunc.parametrize("services", chosen, indirect=True, ids=lambda installation: installation.__name__)
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """A broker for every test that does not kill it."""
+    if program() is None:
+        pytest.skip(NONE)
+    with started_broker() as broker:
+        yield broker
 
 
 @pytest.fixture
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteInstallation]:
     """An installation with nothing in it, and no process started."""
-    more = {"server": request.getfixturevalue("server")} if request.param is MongodbInstallation else {}
-    with request.param(tmp_path, Ledger(tmp_path / "ledger"), **more) as services:
+    servers = {name: request.getfixturevalue(name) for name in request.param.needs}
+    with request.param(tmp_path, Ledger(tmp_path / "ledger"), **servers) as services:
         yield services

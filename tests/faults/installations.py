@@ -1,20 +1,25 @@
 """What the faults are survived on: installations with one adapter or another, and what a test does to each."""
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import ClassVar
 from uuid import uuid4
 
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
 
 from benchmarks.processes import Services
-from faults.foreign import damage_document, write_document
+from benchmarks.served import RabbitmqServices, ServedServices
+from faults.foreign import damage_document, publish_bytes, write_document
 from integration.mongod import database_url
 from twin_contracts.base import DocumentId
+from twin_contracts.queues import Queue
 from twin_platform.documents.mongo import COLLECTION
 from twin_platform.mongo import SELECTION_MILLISECONDS, Stored
 from twin_platform.records.mongo import SUFFIX
@@ -28,8 +33,10 @@ NOISE = "_noise"
 class SqliteInstallation(Services):
     """Documents, records and log in SQLite, vectors on Edge."""
 
-    faults: ClassVar[frozenset[int] | None] = None
-    """Which faults are survived here; None: every one that is a matter of `services`."""
+    faults: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 6, 8, 10, 17, 18, 19, 26, 27, 28, 29, 30, 34, 35, 36})
+    """Which faults are survived here, of those that are a matter of `services`."""
+    needs: ClassVar[Sequence[str]] = ()
+    """Fixtures that it is made with, by their names."""
 
     def lose_position(self) -> str:
         """Lose what a cdc would have to read that does not run now; return what was done."""
@@ -45,12 +52,48 @@ class SqliteInstallation(Services):
         """Replace what is stored, behind the change feed's back where that is possible."""
         damage_document(self.folder, document_id, body)
 
+    def publish_bytes(self, queue: Queue, headers: str, body: bytes) -> None:
+        """Put a message into a queue of the log past its port; `headers` should be JSON."""
+        publish_bytes(self.folder, queue, headers, body)
+
+
+@dataclass
+class RabbitmqInstallation(RabbitmqServices, SqliteInstallation):
+    """The log on a RabbitMQ broker, the rest as above."""
+
+    faults: ClassVar[frozenset[int]] = frozenset({10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 26, 27, 29, 30, 34, 36})
+    needs: ClassVar[Sequence[str]] = ("broker",)
+
+    def publish_bytes(self, queue: Queue, headers: str, body: bytes) -> None:
+        """Put a message into a queue past the log; headers that are no JSON are none, or none of ours."""
+        try:
+            table = json.loads(headers)
+        except ValueError:
+            table = {"unknown": headers} if headers else None
+        with self.connected() as channel:
+            channel.confirm_delivery()
+            channel.basic_publish("", queue.name, body, pika.BasicProperties(headers=table, delivery_mode=2))
+
+    @contextmanager
+    def connected(self) -> Iterator[BlockingChannel]:
+        """Yield a channel to the broker, for what another program may do there."""
+        with self.broker.connect(self.vhost) as connection:
+            yield connection.channel()
+
+
+@dataclass
+class ServedInstallation(ServedServices, RabbitmqInstallation):
+    """Log and vectors on servers; the vectors' is a stand-in for Qdrant. Faults that reach the vectors."""
+
+    faults: ClassVar[frozenset[int]] = frozenset({17, 20, 21, 22, 26, 27, 30, 34})
+
 
 @dataclass
 class MongodbInstallation(SqliteInstallation):
     """Documents and records in databases of their own on a MongoDB, dropped afterwards; the rest as above."""
 
-    faults: ClassVar[frozenset[int] | None] = frozenset({1, 2, 3, 6, 8, 10, 35})
+    faults: ClassVar[frozenset[int]] = frozenset({1, 2, 3, 6, 8, 10, 35})
+    needs: ClassVar[Sequence[str]] = ("server",)
     server: str = field(kw_only=True)
 
     def __post_init__(self) -> None:

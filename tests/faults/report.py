@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.table import MAY_BE_MISSING, NOT_RUN, SERVER_MISSING, Line, missing, render
+from faults.table import MAY_BE_MISSING, REQUIRED, SERVER_MISSING, Line, missing, render
 
 LINES = pytest.StashKey[dict[str, Line]]()
 
@@ -16,7 +16,7 @@ Durations = Callable[..., float]
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
     group.addoption("--full", action="store_true", help="the faults' real durations instead of short ones")
-    group.addoption("--every-fault", action="store_true", help="fail where a fault of the list has no passed test")
+    group.addoption("--every-fault", choices=REQUIRED, help="fail where a fault of this list has no passed test")
     group.addoption("--fault-table", type=Path, help="write the table of faults into this file, too")
 
 
@@ -25,10 +25,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[LINES] = {}
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    for item in items:
+def pytest_collection_finish(session: pytest.Session) -> None:
+    for item in session.items:
         if mark := item.get_closest_marker("fault"):
-            config.stash[LINES][item.nodeid] = Line(*mark.args)
+            session.config.stash[LINES][item.nodeid] = Line(*mark.args)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -45,21 +45,25 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if session.config.getoption("--every-fault", default=False) and missing(_lines(session.config)):
+    if _missing(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    every = config.getoption("--every-fault", default=False)
-    lines = [line for line in _lines(config) if every or line.outcome != NOT_RUN]
+    lines = _lines(config)
     if not lines:
         return
     terminalreporter.section("faults")
     terminalreporter.write_line(render(lines))
-    if every and (left := missing(lines)):
+    if left := _missing(config):
         terminalreporter.write_line(f"no passed test of the faults {', '.join(map(str, left))}", red=True)
     if path := config.getoption("--fault-table", default=None):
         path.write_text(render(lines) + "\n", "utf-8")
+
+
+def _missing(config: pytest.Config) -> list[int]:
+    chosen = config.getoption("--every-fault", default=None)
+    return missing(_lines(config), REQUIRED[chosen]) if chosen else []
 
 
 def _lines(config: pytest.Config) -> list[Line]:

@@ -2,14 +2,17 @@
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from pymongo import MongoClient
 
+from benchmarks.broker import Broker
 from benchmarks.ledger import Held, Ledger
 from benchmarks.oracle import judge, leftovers
 from benchmarks.targets import StoreTarget
@@ -17,9 +20,11 @@ from fakes.chain import Chain
 from fakes.flow import eventually, post
 from faults.chains import load
 from faults.conftest import Seen
+from faults.installations import ServedInstallation
 from faults.table import fault
 from integration.mongod import database_url
 from twin_contracts.base import DocumentId
+from twin_contracts.queues import DEFAULT_PARTITIONS, queues_of
 from twin_platform.mongo import Stored
 from twin_platform.records.mongo import SUFFIX
 
@@ -44,8 +49,53 @@ class Place:
         """Put one store of the backup in the place of the present one. None is open."""
         restore(self.folder, backup, store)
 
+    def waiting(self) -> Callable[[], int] | None:
+        """Return what counts the events that are not acknowledged, where the log's port does not."""
+        return None
+
     def close(self) -> None:
         """Leave nothing behind; the folder is the test's."""
+
+
+class ServedPlace(Place):
+    """Log and vectors on servers. A log has no backup: it is emptied; a vector store's is its folder's."""
+
+    def __init__(self, folder: Path, broker: Broker) -> None:
+        super().__init__(folder)
+        self._servers = ServedInstallation(folder.parent, Ledger(), broker=broker)
+
+    def url(self, store: str) -> str:
+        return self._servers.url(store) if store in {"log", "features"} else super().url(store)
+
+    def back_up(self, backup: Path) -> None:
+        super().back_up(backup)
+        with self._stopped_vectors() as vectors:
+            copy(vectors, backup / vectors.name)
+
+    def restore(self, backup: Path, store: str) -> None:
+        if store == "log":
+            with self._servers.connected() as channel:
+                for queue in queues_of(DEFAULT_PARTITIONS):
+                    channel.queue_purge(queue.name)
+        elif store == "features":
+            with self._stopped_vectors() as vectors:
+                shutil.rmtree(vectors)
+                copy(backup / vectors.name, vectors)
+        else:
+            super().restore(backup, store)
+
+    def waiting(self) -> Callable[[], int]:
+        return self._servers.waiting
+
+    def close(self) -> None:
+        self._servers.close()
+
+    @contextmanager
+    def _stopped_vectors(self) -> Iterator[Path]:
+        """Yield the folder of the vectors' server while it does not run."""
+        self._servers.vectors.terminate()
+        yield self._servers.vectors_folder
+        self._servers.start_vectors()
 
 
 class MongodbPlace(Place):
@@ -85,14 +135,17 @@ class MongodbPlace(Place):
         self._client.close()
 
 
-@pytest.fixture(params=["sqlite", "mongodb"])
+@pytest.fixture
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     folder = tmp_path / "data"
     folder.mkdir()
-    if request.param == "mongodb":
-        made: Place = MongodbPlace(folder, request.getfixturevalue("server"))
-    else:
-        made = Place(folder)
+    match request.param:
+        case "mongodb":
+            made: Place = MongodbPlace(folder, request.getfixturevalue("server"))
+        case "served":
+            made = ServedPlace(folder, request.getfixturevalue("broker"))
+        case _:
+            made = Place(folder)
     yield made
     made.close()
 
@@ -114,13 +167,17 @@ def ledger_after(chain: Chain, store: str) -> Ledger | dict[DocumentId, Held]:
     return dict(chain.documents.hashes(None, 10_000)) if store == "documents" else chain.ledger
 
 
-@pytest.mark.parametrize("store", FILES)
+@pytest.mark.parametrize(
+    ("place", "store"),
+    [*product(("sqlite", "mongodb"), FILES), ("served", "log"), ("served", "features")],
+    indirect=["place"],
+)
 @fault(33, RESTORED, expected="`twin resync` repairs it")
 def test_a_resync_repairs_what_a_restored_backup_does_not_know(
     place: Place, tmp_path: Path, seen: Seen, store: str
 ) -> None:
     backup = tmp_path / "backup"
-    chain, gone = Chain(place.folder, url=place.url), post("gone", "Deleted after the backup.")
+    chain, gone = Chain(place.folder, url=place.url, waiting=place.waiting()), post("gone", "Deleted after the backup.")
     with chain.opened():
         writes = load(chain)
         with chain.running():

@@ -1,7 +1,6 @@
 """What the flow survives: killed at random, a document that no handler can take, a document that kills."""
 
 import random
-import socket
 import time
 
 import pytest
@@ -9,7 +8,7 @@ import pytest
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
 from benchmarks.processes import Process, Services, restarting
-from benchmarks.spawn import wait_until
+from benchmarks.spawn import free_port, wait_until
 from benchmarks.system import running_system
 from benchmarks.targets import HttpTarget, StoreTarget
 from fakes.flow import post
@@ -97,12 +96,6 @@ def test_a_system_killed_at_random_loses_nothing(seen: Seen, durations: Duration
         seen(f"{load.written} writes: {verdict}; leftovers {services.leftovers()}")
         assert verdict.exact
         assert verdict.parked == 0
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-    return port
 
 
 @pytest.mark.parametrize("stage", [Stage.CLEAN, Stage.CHUNK, Stage.EMBED])

@@ -15,7 +15,7 @@ from fakes.chain import Chain
 from fakes.flow import article, post
 from faults.chains import load, opened, with_handler
 from faults.conftest import Seen
-from faults.foreign import publish_bytes
+from faults.installations import SqliteInstallation
 from faults.table import fault
 from twin_cdc.capture import event_of
 from twin_contracts.base import DocumentId
@@ -260,7 +260,9 @@ def told_at(document: Raw, version: Version) -> DocumentChanged:
 @fault(
     36, "a message that cannot be decoded, with headers and without", expected="a record; the bytes kept; flow alive"
 )
-def test_what_cannot_be_decoded_leaves_a_record_or_its_bytes(chain: Chain, seen: Seen) -> None:
+def test_what_cannot_be_decoded_leaves_a_record_or_its_bytes(
+    services: SqliteInstallation, chain: Chain, seen: Seen
+) -> None:
     garbled = post("garbled", "The ferry to Skagen leaves at nine.")
     with chain.running():
         writes = load(chain)
@@ -271,9 +273,9 @@ def test_what_cannot_be_decoded_leaves_a_record_or_its_bytes(chain: Chain, seen:
         event = told_at(garbled, present.model_copy(update={"increment": present.increment + 1}))
         headers, body = encode(event)
         queue = Queue(partition_of(garbled.id, chain.log.partitions), Lane.LIVE)
-        publish_bytes(chain.folder, queue, headers.model_dump_json(), body[:-7])
+        services.publish_bytes(queue, headers.model_dump_json(), body[:-7])
         for unnamed in NAMELESS:
-            publish_bytes(chain.folder, queue, unnamed, b"\xff\x00 no event " + unnamed.encode())
+            services.publish_bytes(queue, unnamed, b"\xff\x00 no event " + unnamed.encode())
         writes.run(30)
         chain.wait_until_quiet()
         record = chain.features.records([garbled.id])[garbled.id]

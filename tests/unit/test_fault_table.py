@@ -6,10 +6,12 @@ import pytest
 
 from faults.table import REQUIRED, Line, missing, render
 
+EVERY = ("--every-fault", "list")
 REPORT = Path(__file__).parents[1] / "faults" / "report.py"
+LIST = REQUIRED["list"]
 ALL = "\n".join(
     f"@fault({number}, 'fault {number}', expected='survived')\ndef test_{number}(seen): seen('lost 0')\n"
-    for number in sorted(REQUIRED)
+    for number in sorted(LIST)
 )
 
 
@@ -40,11 +42,11 @@ def test_a_line_tells_the_fault_what_was_expected_and_what_was_seen() -> None:
 
 
 def test_a_fault_counts_when_all_of_its_tests_passed() -> None:
-    lines = [passed(number) for number in REQUIRED]
+    lines = [passed(number) for number in LIST]
 
-    assert missing(lines) == []
-    assert missing(lines[1:]) == [lines[0].number]
-    assert missing([*lines, Line(17, "another test", "survived", outcome="skipped")]) == [17]
+    assert missing(lines, LIST) == []
+    assert missing(lines[1:], LIST) == [lines[0].number]
+    assert missing([*lines, Line(17, "another test", "survived", outcome="skipped")], LIST) == [17]
 
 
 def test_a_server_that_cannot_be_had_fails_no_fault_that_another_test_survived(pytester: pytest.Pytester) -> None:
@@ -52,7 +54,7 @@ def test_a_server_that_cannot_be_had_fails_no_fault_that_another_test_survived(p
     again = f"@fault({{}}, 'again', expected='survived')\ndef test_again(): pytest.skip('{reason}')\n"
     alone = ALL.replace("def test_36(seen): seen('lost 0')", f"def test_36(seen): pytest.skip('{reason}')")
 
-    beside, without = run(pytester, ALL + again.format(36), "--every-fault"), run(pytester, alone, "--every-fault")
+    beside, without = run(pytester, ALL + again.format(36), *EVERY), run(pytester, alone, *EVERY)
 
     assert (beside.ret, without.ret) == (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
     beside.stdout.fnmatch_lines(["*again*no MongoDB server: set something*"])
@@ -60,7 +62,7 @@ def test_a_server_that_cannot_be_had_fails_no_fault_that_another_test_survived(p
 
 
 def test_a_run_of_every_fault_passes_and_shows_the_table(pytester: pytest.Pytester) -> None:
-    result = run(pytester, ALL, "--every-fault", "--fault-table", "table.txt")
+    result = run(pytester, ALL, *EVERY, "--fault-table", "table.txt")
 
     assert result.ret == pytest.ExitCode.OK
     result.stdout.fnmatch_lines(["*fault 36 *survived *lost 0 *passed*"])
@@ -78,7 +80,7 @@ def test_a_run_of_every_fault_passes_and_shows_the_table(pytester: pytest.Pytest
     ids=["skipped", "marked to be skipped", "failed", "not there"],
 )
 def test_a_run_that_leaves_a_fault_out_fails_and_names_it(pytester: pytest.Pytester, change: tuple[str, str]) -> None:
-    result = run(pytester, ALL.replace(*change), "--every-fault")
+    result = run(pytester, ALL.replace(*change), *EVERY)
 
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     result.stdout.fnmatch_lines(["no passed test of the faults 36*"])
@@ -86,9 +88,20 @@ def test_a_run_that_leaves_a_fault_out_fails_and_names_it(pytester: pytest.Pytes
 
 def test_a_deselected_fault_fails_the_run_of_every_fault_and_no_other(pytester: pytest.Pytester) -> None:
     alone = run(pytester, ALL, "-k", "test_17")
-    every = run(pytester, ALL, "-k", "not test_17", "--every-fault")
+    every = run(pytester, ALL, "-k", "not test_17", *EVERY)
 
     assert (alone.ret, every.ret) == (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+
+
+def test_a_run_of_one_log_needs_the_faults_of_that_list_alone(pytester: pytest.Pytester) -> None:
+    without = {
+        number: run(pytester, ALL, "-k", f"not test_{number}", "--every-fault", "rabbitmq") for number in (35, 36)
+    }
+
+    assert {number: result.ret for number, result in without.items()} == {
+        35: pytest.ExitCode.OK,
+        36: pytest.ExitCode.TESTS_FAILED,
+    }
 
 
 def test_durations_are_short_unless_full_ones_are_asked_for(pytester: pytest.Pytester) -> None:
