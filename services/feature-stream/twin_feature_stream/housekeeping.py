@@ -41,7 +41,7 @@ class Housekept(Contract):
 
 HOUSEKEPT = Collection("housekeeping", Housekept)
 _KEY = "last"
-_RIGHT = "housekeeping"
+_RIGHT = "feature-stream.housekeeping"
 
 
 @dataclass(frozen=True)

@@ -242,7 +242,7 @@ class TestService:
     def test_one_process_at_a_time_keeps_house(self, world: Audited) -> None:
         ask_audit(world.records, world.clock, "test")
 
-        with world.log.exclusive("housekeeping"):
+        with world.log.exclusive("feature-stream.housekeeping"):
             world.housekeeper().look(world.stop)
         beside = last_report(world.records)
         world.housekeeper().look(world.stop)
