@@ -1,7 +1,10 @@
+from uuid import uuid5
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin_contracts.base import NAMESPACE, uuid_of
 from twin_contracts.events import CHANGE_EVENT, Cause, DocumentDeleted, Purge, Version
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import chunk_id_of, revision_of, text_hash_of
@@ -64,3 +67,10 @@ def test_revision_text_hash_and_chunk_id_are_the_same_in_every_release() -> None
 
 def test_the_same_text_twice_in_one_revision_is_two_chunks() -> None:
     assert chunk_id_of(DOCUMENT, A, B, 0) != chunk_id_of(DOCUMENT, A, B, 1)
+
+
+@given(st.lists(st.text()))
+def test_an_id_is_the_uuid5_of_its_parts(parts: list[str]) -> None:
+    joined = "\x1f".join(parts)
+
+    assert uuid_of(*parts) == str(uuid5(NAMESPACE, joined))

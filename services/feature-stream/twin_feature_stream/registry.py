@@ -28,6 +28,7 @@ class HandlerRegistry:
         if missing:
             raise HandlersMissing(missing)
         self._table = dict(table)
+        self._pipelines = {kind: self._pipeline(kind) for kind in DocumentType}
 
     def clean(self, kind: DocumentType) -> CleanHandler:
         """Return the handler that turns raw documents of this type into clean ones."""
@@ -43,6 +44,9 @@ class HandlerRegistry:
 
     def pipeline(self, kind: DocumentType) -> Digest:
         """Return the hash of what this type's handlers do: equal over processes, new with every version or setting."""
+        return self._pipelines[kind]
+
+    def _pipeline(self, kind: DocumentType) -> Digest:
         handlers = [self._table[kind, stage] for stage in HANDLED_STAGES]
         told = "\n".join(f"{handler!r} {handler.version}" for handler in handlers)
         return hashlib.sha256(told.encode()).hexdigest()
