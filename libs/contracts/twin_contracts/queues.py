@@ -9,6 +9,9 @@ from twin_contracts.base import DocumentId
 DEFAULT_PARTITIONS = 8
 """Chosen at installation; bounds the number of flow processes."""
 
+EXCHANGE = "documents.v1"
+"""Name of a broker's direct exchange, through which every event goes to its queue."""
+
 
 class Lane(StrEnum):
     """Live events are handed out before refill; between the lanes versions decide."""
@@ -26,7 +29,12 @@ class Queue(NamedTuple):
     @property
     def name(self) -> str:
         """Return the queue's name on a broker."""
-        return f"feature-stream.documents.v1.{self.lane}.{self.partition}"
+        return f"feature-stream.{EXCHANGE}.{self.lane}.{self.partition}"
+
+    @property
+    def routing_key(self) -> str:
+        """Return the key by which a broker's exchange finds it."""
+        return f"{self.lane}.{self.partition}"
 
 
 def partition_of(document_id: DocumentId, partitions: int) -> int:

@@ -1,5 +1,7 @@
 """Change events as bytes: the body every log carries, and the headers that survive a body nobody can decode."""
 
+from collections.abc import Mapping
+
 from pydantic import ValidationError
 
 from twin_contracts.base import Contract
@@ -48,6 +50,14 @@ def headers_from(stored: bytes) -> EventHeaders:
     """Return the headers as they were stored; empty where they are not ours, since nobody could read them ever."""
     try:
         return EventHeaders.model_validate_json(stored)
+    except ValidationError:
+        return EventHeaders()
+
+
+def headers_from_table(table: Mapping[str, object] | None) -> EventHeaders:
+    """Return the headers that a broker carried as a table; empty where they are not ours."""
+    try:
+        return EventHeaders.model_validate(table or {})
     except ValidationError:
         return EventHeaders()
 

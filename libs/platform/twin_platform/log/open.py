@@ -17,5 +17,9 @@ def open_event_log(url: str, partitions: int = DEFAULT_PARTITIONS) -> EventLog:
     match scheme_of(url):
         case "sqlite":
             return SqliteEventLog(path_of(url), partitions)
+        case "amqp" | "amqps":
+            from twin_platform.log.rabbitmq import RabbitmqEventLog  # noqa: PLC0415 - pika is loaded where it is used
+
+            return RabbitmqEventLog(url, partitions)
         case _:
-            raise UnknownScheme(port="event log", url=url, known=("sqlite",))
+            raise UnknownScheme(port="event log", url=url, known=("sqlite", "amqp", "amqps"))

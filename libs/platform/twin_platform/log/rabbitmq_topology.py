@@ -1,0 +1,142 @@
+"""What the event log is on a broker: an exchange, two quorum queues per partition, and how it is found there."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+
+from twin_contracts.queues import EXCHANGE, Lane, Queue, queues_of
+from twin_platform.errors import PermanentError
+from twin_platform.log.errors import LogUnavailable, PartitionsFixed
+from twin_platform.log.rabbitmq_link import MISSING, REPLY_SECONDS, Answer, Link
+
+MAX_LENGTH_BYTES = 2 * 1024**3
+DELIVERY_LIMIT = 1_000_000
+"""With none, what is given back goes behind what waits; one that is reached would drop an event."""
+
+_Reply = Callable[[Any], None]
+_Question = Callable[[Channel, _Reply], None]
+
+
+class TopologyRefused(PermanentError):
+    """The broker holds an exchange or a queue of our name that was declared otherwise, or may not be declared by us."""
+
+    def __init__(self, name: str, told: str) -> None:
+        self.name, self.told = name, told
+        super().__init__(
+            f"RabbitMQ would not declare {name!r}: {told}; where it was declared otherwise, stop cdc and the flows, "
+            f"delete it and start them again: cdc declares it anew and has everything re-emitted"
+        )
+
+
+class Topology:
+    """Declares and looks, over a connection that never publishes: an alarm blocks the others."""
+
+    def __init__(self, connect: Callable[[], Link], where: str, partitions: int, refill_limit_bytes: int) -> None:
+        self._connect, self._where, self._partitions = connect, where, partitions
+        self._marker = f"{EXCHANGE}.partitions.{partitions}"
+        self._max_length_bytes = {Lane.LIVE: MAX_LENGTH_BYTES, Lane.REFILL: refill_limit_bytes}
+
+    def missing(self) -> tuple[Queue, ...]:
+        """Return the queues that do not exist; all of them, where the exchange does not.
+
+        Raises:
+            PartitionsFixed: it was declared with another number of partitions.
+            LogUnavailable: transient.
+        """
+        queues = queues_of(self._partitions)
+        marker, exchange, *answers = self._ask(
+            [_exchange(self._marker), _exchange(EXCHANGE), *(_queue(queue) for queue in queues)]
+        )
+        found = [_found(answer) is not None for answer in answers]
+        if _found(marker) is None and any(found):
+            self._check_partitions()
+        if _found(exchange) is None:
+            return queues
+        return tuple(queue for queue, is_there in zip(queues, found, strict=True) if not is_there)
+
+    def declare(self) -> None:
+        """Create what does not exist.
+
+        Raises:
+            TopologyRefused: something of its name was declared otherwise.
+            LogUnavailable: transient.
+        """
+        exchanges = {self._marker: "fanout", EXCHANGE: "direct"}
+        for name, kind in exchanges.items():
+            self._require(name, partial(_declare_exchange, name, kind))
+        for queue in queues_of(self._partitions):
+            self._require(queue.name, partial(_declare_queue, queue, self._max_length_bytes[queue.lane]))
+
+    def waiting(self) -> int:
+        """Return how many events the broker has ready, over all queues."""
+        answers = self._ask([_queue(queue) for queue in queues_of(self._partitions)])
+        return sum(found.message_count for answer in answers if (found := _found(answer)) is not None)
+
+    def _check_partitions(self) -> None:
+        """Count the partitions of a log that was not declared with ours."""
+        installed = 0
+        while _found(self._ask([_queue(Queue(installed, Lane.LIVE))])[0]) is not None:
+            installed += 1
+        if installed != self._partitions:
+            raise PartitionsFixed(self._where, installed, self._partitions)
+
+    def _ask(self, questions: Iterable[_Question]) -> list[Answer]:
+        link = self._connect()
+        return [link.ask(question) for question in questions]
+
+    def _require(self, name: str, question: _Question) -> None:
+        try:
+            result(self._connect().ask(question))
+        except ChannelClosedByBroker as error:
+            raise TopologyRefused(name, error.reply_text) from error
+
+
+def result(answer: Answer) -> Any:  # noqa: ANN401 - methods have no common type
+    """Return the answer; `LogUnavailable` where none comes in time.
+
+    Raises:
+        ChannelClosedByBroker: the broker refused.
+    """
+    try:
+        return answer.result(REPLY_SECONDS)
+    except TimeoutError as error:
+        message = f"RabbitMQ has not answered for {REPLY_SECONDS:g} s; it is tried again"
+        raise LogUnavailable(message) from error
+
+
+def _found(answer: Answer) -> Any | None:  # noqa: ANN401 - the same
+    try:
+        return result(answer)
+    except ChannelClosedByBroker as error:
+        if error.reply_code == MISSING:
+            return None
+        raise LogUnavailable(f"RabbitMQ: {error.reply_text}") from error
+
+
+def _exchange(name: str) -> _Question:
+    return lambda channel, reply: channel.exchange_declare(name, passive=True, callback=reply)
+
+
+def _queue(queue: Queue) -> _Question:
+    return lambda channel, reply: channel.queue_declare(queue.name, passive=True, callback=reply)
+
+
+def _declare_exchange(name: str, kind: str, channel: Channel, reply: _Reply) -> None:
+    channel.exchange_declare(name, exchange_type=kind, durable=True, callback=reply)
+
+
+def _declare_queue(queue: Queue, max_length_bytes: int, channel: Channel, reply: _Reply) -> None:
+    arguments = {
+        "x-queue-type": "quorum",
+        "x-single-active-consumer": True,
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-max-length-bytes": max_length_bytes,
+        "x-overflow": "reject-publish",
+    }
+    channel.queue_declare(queue.name, durable=True, arguments=arguments, callback=lambda _: bind())
+
+    def bind() -> None:
+        channel.queue_bind(queue.name, EXCHANGE, queue.routing_key, callback=reply)
