@@ -76,6 +76,10 @@ class Recording:
         """Return this: nothing is asked of a collection."""
         return self
 
+    def find_one(self, *_: object, **__: object) -> Stored:
+        """Return the oplog's oldest entry."""
+        return {"ts": Timestamp(FIRST_SECOND, 1)}
+
     def row(self, index: int) -> Stored:
         """Return the document whose id has this place in the order."""
         return self._stored | {"_id": f"00000000-0000-5000-8000-{index:012x}"}

@@ -148,6 +148,9 @@ class InMemoryDocumentStore:
             except PositionLost:
                 return False
 
+    def headroom(self, position: str) -> float | None:
+        return None
+
     def forget_deletions(self, before: datetime) -> int:
         with self.changed:
             rows = self.contents.rows

@@ -43,6 +43,7 @@ class Server:
     oplog: list[Document] = field(default_factory=list)
     forgotten: Timestamp = FIRST
     """The oplog begins after this time."""
+    may_read_oplog: bool = True
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def database(self, name: str = "twin") -> "MemoryDatabase":
@@ -254,7 +255,12 @@ class MemoryCollection:
     def create_index(self, _keys: object) -> None:
         """Take note of nothing: there is no order but the ids'."""
 
-    def find_one(self, where: Document, projection: object = None) -> Document | None:
+    def find_one(self, where: Document, projection: object = None, **options: object) -> Document | None:
+        if (self._database, self._name) == ("local", "oplog.rs"):
+            assert options == {"sort": [("$natural", 1)]}, "the oldest entry is the first as they lie"
+            if not self._server.may_read_oplog:
+                fail({"ok": 0.0, "code": 13, "errmsg": "not authorized on local to execute command"})
+            return {"ts": self._server.forgotten}
         return next(iter(self.find(where)), None)
 
     def find(self, where: Document) -> Cursor:

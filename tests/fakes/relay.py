@@ -13,6 +13,7 @@ from fakes.clock import SettableClock
 from fakes.documents import Contents, InMemoryChangeFeed, InMemoryDocumentStore, Kept
 from fakes.flow import post
 from fakes.log import InMemoryEventLog
+from fakes.metrics import RecordingMetrics
 from fakes.records import InMemoryRecordStore
 from twin_cdc.relay import Relay, RelayOptions
 from twin_contracts.base import Digest, DocumentId
@@ -171,6 +172,7 @@ class World:
         self.documents = self.documents_type(self.clock)
         self.records = InMemoryRecordStore()
         self.logger = RecordingLogger()
+        self.metrics = RecordingMetrics()
         self.waits: list[float | None] = []
 
     def relay(self, life: Life | None = None) -> Relay:
@@ -182,6 +184,7 @@ class World:
             self.clock,
             self.logger,
             self.options,
+            metrics=self.metrics,
         )
 
     def run(self, until: Callable[[], bool] | None = None, life: Life | None = None, step: timedelta = SECOND) -> Relay:

@@ -11,10 +11,11 @@ from twin_platform.log.open import open_event_log
 from twin_platform.records.open import open_record_store
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import JsonLogger
+from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
 
 @contextmanager
-def open_relay(settings: Settings, _stop: Flag) -> Iterator[tuple[Relay]]:
+def open_relay(settings: Settings, _stop: Flag, metrics: Metrics | None = None) -> Iterator[tuple[Relay]]:
     """Yield the service, ready to run; its stores are closed afterwards."""
     clock = SystemClock()
     with (
@@ -22,4 +23,4 @@ def open_relay(settings: Settings, _stop: Flag) -> Iterator[tuple[Relay]]:
         open_record_store(settings.records_url) as records,
         open_event_log(settings.log_url) as log,
     ):
-        yield (Relay(documents, log, records, clock, JsonLogger("cdc")),)
+        yield (Relay(documents, log, records, clock, JsonLogger("cdc"), metrics=metrics or NoMetrics()),)

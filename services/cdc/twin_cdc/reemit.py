@@ -55,6 +55,11 @@ class Reemitter:
     """How many ids of a list have been published."""
     _everything: _Everything | None = None
 
+    @property
+    def requests(self) -> int:
+        """Return how many were open at the last look; any thread may ask."""
+        return len(self._open)
+
     def step(self) -> bool:
         """Do one piece of work; return False where there is none or it waits for confirmations."""
         mark = self.window.confirmed()

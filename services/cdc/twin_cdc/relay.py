@@ -7,6 +7,7 @@ from threading import Event as Flag
 from typing import Literal
 
 from twin_cdc.capture import messages_of
+from twin_cdc.metrics import LOST, Figures
 from twin_cdc.position import PositionKeeper
 from twin_cdc.reemit import Reemitter
 from twin_cdc.window import Window
@@ -22,6 +23,7 @@ from twin_platform.records.positions import SOURCE
 from twin_platform.records.reemissions import ask_reemission
 from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
+from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,11 @@ class Relay:
     logger: Logger
     options: RelayOptions = field(default_factory=RelayOptions)
     status: RelayStatus = field(default_factory=RelayStatus)
+    metrics: Metrics = field(default_factory=NoMetrics)
+
+    def __post_init__(self) -> None:
+        """Begin with nothing measured."""
+        self._figures = Figures(self.metrics, self.clock)
 
     def run(self, stop: Flag) -> None:
         """Relay until `stop` is set; transient errors are waited out, any other ends the service.
@@ -103,37 +110,46 @@ class Relay:
                     self._tail(feed, keeper, stop)
             except PositionLost as error:
                 self.logger.event("position_lost", why=error.why)
+                self.metrics.count(LOST)
                 keeper.lose(f"position lost: {error.why}")
                 stop.wait(self.options.first_backoff)  # a store that loses every position is not asked in a circle
 
     def _tail(self, feed: ChangeFeed, keeper: PositionKeeper, stop: Flag) -> None:
         """Publish from one open feed until a stop or an error; either way, what was confirmed is not read again."""
         self._tell("active", None)
-        window = Window(self.log, self.options.feed_window)
+        window = Window(self.log, self.options.feed_window, self._figures.confirmed)
+        refill = Window(self.log, self.options.refill_window, self._figures.confirmed)
+        reemitter = Reemitter(self.documents, self.log, self.records, self.clock, refill)
         progress = _Progress(keeper, self.clock, self.options)
         try:
-            self._publish(feed, window, progress, stop)
+            with self._figures.active(
+                lambda: {"feed": window.unconfirmed, "refill": refill.unconfirmed}, lambda: reemitter.requests
+            ):
+                self._publish(feed, window, reemitter, progress, stop)
             progress.reached(window.drained(self.options.drain_seconds), everything=window.empty)
         finally:
             progress.write()
 
-    def _publish(self, feed: ChangeFeed, window: Window, progress: "_Progress", stop: Flag) -> None:
-        refill = Window(self.log, self.options.refill_window)
-        reemitter = Reemitter(self.documents, self.log, self.records, self.clock, refill)
+    def _publish(
+        self, feed: ChangeFeed, window: Window, reemitter: Reemitter, progress: "_Progress", stop: Flag
+    ) -> None:
         checked = self.clock.monotonic()
+        self._figures.headroom = self.documents.headroom(progress.written)
         while not stop.is_set():
             worked = reemitter.step()
-            resting = window.empty and refill.empty
+            resting = window.empty and reemitter.window.empty
             wait = 0.0 if worked else self.options.idle_wait if resting else self.options.busy_wait
             if window.room:
                 changes = feed.read(window.room, wait)
                 progress.read(changes)
+                self._figures.read(changes)
                 window.publish(messages_of(changes, Cause.LIVE, Lane.LIVE, self.log.partitions), feed.position())
             else:
                 stop.wait(self.options.busy_wait)
             progress.reached(window.confirmed(), everything=window.empty)
             if self.clock.monotonic() - checked >= self.options.queue_check_seconds:
                 self._declare()
+                self._figures.headroom = self.documents.headroom(progress.written)
                 checked = self.clock.monotonic()
 
     def _declare(self) -> None:
@@ -157,6 +173,11 @@ class _Progress:
         self._reached = keeper.token
         self._written: float | None = None
         self._flowing = False
+
+    @property
+    def written(self) -> str:
+        """Return the position that a new start would begin at."""
+        return self._keeper.token
 
     def read(self, changes: Sequence[Change]) -> None:
         """Take note of what the feed has handed out."""

@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -18,7 +18,11 @@ class _Batch:
     unconfirmed: int
 
 
-_Arrival = tuple[Queue, _Batch, BaseException | None]
+_Arrival = tuple[Queue, _Batch, Event, BaseException | None]
+
+
+def _uncounted(queue: Queue, event: Event) -> None:
+    """Do nothing with what is confirmed."""
 
 
 class Window:
@@ -28,8 +32,14 @@ class Window:
     queue does not stop the other partitions. Order inside a queue is kept.
     """
 
-    def __init__(self, log: EventLog, size: int) -> None:
+    def __init__(self, log: EventLog, size: int, confirmed: Callable[[Queue, Event], None] = _uncounted) -> None:
+        """Make an empty one.
+
+        Args:
+            confirmed: told of each event that has arrived, in the window's thread.
+        """
         self._log, self._size, self._share = log, size, max(1, size // 4)
+        self._tell = confirmed
         self._batches: deque[_Batch] = deque()
         self._held: dict[Queue, deque[tuple[Event, _Batch]]] = {}
         self._flying: Counter[Queue] = Counter()
@@ -41,6 +51,11 @@ class Window:
     def room(self) -> int:
         """Return how many more events may be handed over."""
         return max(0, self._size - self._unconfirmed)
+
+    @property
+    def unconfirmed(self) -> int:
+        """Return how many events are under way; any thread may ask."""
+        return self._unconfirmed
 
     @property
     def empty(self) -> bool:
@@ -95,19 +110,20 @@ class Window:
             while held and self._flying[queue] < self._share:
                 event, batch = held.popleft()
                 self._flying[queue] += 1
-                self._notice(queue, batch, self._log.publish(queue, event))
+                self._notice(queue, batch, event, self._log.publish(queue, event))
             if not held:
                 del self._held[queue]
 
-    def _notice(self, queue: Queue, batch: _Batch, confirmation: Confirmation) -> None:
+    def _notice(self, queue: Queue, batch: _Batch, event: Event, confirmation: Confirmation) -> None:
         """Have the log's own thread tell of the arrival."""
         arrivals = self._arrivals
-        confirmation.add_done_callback(lambda done: arrivals.put((queue, batch, done.exception())))
+        confirmation.add_done_callback(lambda done: arrivals.put((queue, batch, event, done.exception())))
 
     def _count(self, arrival: _Arrival) -> None:
-        queue, batch, error = arrival
+        queue, batch, event, error = arrival
         self._failure = self._failure or error
         if error is None:
+            self._tell(queue, event)
             batch.unconfirmed -= 1
             self._flying[queue] -= 1
             self._unconfirmed -= 1

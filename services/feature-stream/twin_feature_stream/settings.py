@@ -7,9 +7,10 @@ from pydantic_settings import SettingsConfigDict
 
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_platform.embedding.settings import EmbedderChosen
+from twin_platform.telemetry.server import Listening
 
 
-class Settings(EmbedderChosen):
+class Settings(EmbedderChosen, Listening):
     """Names are the fields' in upper case, `FEATURE_STREAM_` in front."""
 
     model_config = SettingsConfigDict(env_prefix="FEATURE_STREAM_")

@@ -125,6 +125,13 @@ class ChangeFeedContract(OnDocumentHome):
             assert store.captured(feed.position())
             assert changes_after(store, feed.position()) == []
 
+    def test_what_may_be_written_before_a_position_is_lost_is_told_or_not_known(self, store: DocumentStore) -> None:
+        store.upsert(post("a"))
+
+        headroom = store.headroom(now_position(store))
+
+        assert headroom is None or headroom >= 0
+
     # Positions that are lost
 
     @pytest.mark.parametrize("token", ["", "nonsense", "1.2", "x:1.2", f"{'0' * 32}:1.2", f"{'0' * 32}:1.2.3"])

@@ -8,6 +8,9 @@ from typing import Final, Self
 
 from bson.timestamp import Timestamp
 from pymongo.database import Database
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
 
 from twin_contracts.base import AuthorId, Digest, DocumentId
 from twin_contracts.documents import AuthorRef, DocumentType, Raw, content_hash
@@ -162,6 +165,17 @@ class MongoDocumentStore:
         except PositionLost:
             return False
         return True
+
+    def headroom(self, position: str) -> float | None:
+        """Return the seconds from the oldest entry of the oplog to the position; None where it may not be read."""
+        local = self._database.client.get_database(
+            "local", read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
+        )
+        try:
+            oldest = local.get_collection("oplog.rs").find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+        except PyMongoError:
+            return None
+        return None if oldest is None else max(0.0, float(time_of(position).seconds - oldest["ts"].time))
 
     def forget_deletions(self, before: datetime) -> int:  # noqa: ARG002 - the port's signature
         """Return 0: the oplog forgets by itself, and keeps 48 hours where it is set up as the documentation says."""

@@ -151,6 +151,12 @@ class DocumentStore(Protocol):
     def captured(self, position: str) -> bool:
         """Return whether nothing was committed after this feed position: a feed there would have nothing to read."""
 
+    def headroom(self, position: str) -> float | None:
+        """Return seconds of writing that the store may still forget before `position` is lost. For a figure only.
+
+        None where it forgets otherwise, or does not say; raises nothing.
+        """
+
     def forget_deletions(self, before: datetime) -> int:
         """Drop what is kept of deletions committed before this moment; return how many. Housekeeping."""
 

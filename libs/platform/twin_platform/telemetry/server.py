@@ -50,7 +50,9 @@ class PortTaken(PermanentError):
 class Exposed(Metrics, Protocol):
     """Metrics that can be told."""
 
-    content_type: str
+    @property
+    def content_type(self) -> str:
+        """Return what `text` is in."""
 
     def text(self) -> bytes:
         """Return every figure."""
