@@ -52,6 +52,9 @@ faults-rabbitmq: setup ## Survive those of the list that a RabbitMQ broker and a
 	$(python) -m pytest tests/faults -k "rabbitmq or served or scale_out or qdrant" --every-fault rabbitmq --timeout 900 -rs \
 	  $(FULL) $(RABBITMQ)
 
+test-qdrant: setup ## Run the vector store's contracts on a Qdrant server: QDRANT_TEST_URL, or a stand-in of our own
+	$(python) -m pytest tests/integration/test_qdrant.py -rs $(QDRANT)
+
 test-mongodb: setup ## Run the adapters' contracts on a real MongoDB: MONGODB_TEST_URL, or a mongod (MONGOD, PATH)
 	$(python) -m pytest tests/integration/test_mongodb.py -rs $(MONGODB)
 

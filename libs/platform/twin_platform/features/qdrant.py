@@ -1,7 +1,7 @@
 """A Qdrant server that several processes share, reached over HTTP."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 from qdrant_client import models
 from qdrant_client.qdrant_remote import QdrantRemote
@@ -23,7 +23,7 @@ from twin_platform.features.engine import (
 from twin_platform.features.errors import CollectionMissing, FeaturesRefused, FeaturesUnavailable
 from twin_platform.features.keywords import bm25
 from twin_platform.features.qdrant_collections import claim, claim_again, require_fit
-from twin_platform.features.qdrant_link import PATIENCE_SECONDS, Link
+from twin_platform.features.qdrant_link import Link
 from twin_platform.features.qdrant_requests import (
     filter_of,
     payload_of,
@@ -34,8 +34,13 @@ from twin_platform.features.qdrant_requests import (
 )
 
 T = TypeVar("T")
-QUERY_SECONDS = 10
-"""Somebody waits for what a search finds."""
+PATIENCE_SECONDS = 5.0
+"""How long a call is tried again: shorter than a process has to stop, and a flow then says that it is degraded and
+goes on trying by itself, acknowledging nothing."""
+WRITE_SECONDS = 60
+"""Who writes takes an answer that comes so late: a server that is merely slow shall go on being used."""
+READ_SECONDS = 10
+"""Who reads has somebody waiting."""
 
 
 class QdrantReader:
@@ -50,8 +55,10 @@ class QdrantReader:
         FeaturesUnavailable: it does not answer.
     """
 
+    _answer_within: ClassVar[int] = READ_SECONDS
+
     def __init__(self, url: str, spec: EmbeddingSpec, patience: float = PATIENCE_SECONDS) -> None:
-        self._link = Link(url, patience)
+        self._link = Link(url, patience, self._answer_within)
         self._spec = spec
         self._bm25 = bm25()
         self._names = {alias: collection_of(alias, spec) for alias in Alias}
@@ -90,7 +97,7 @@ class QdrantReader:
                 limit=query.limit,
                 with_payload=True,
                 with_vectors=[DENSE],
-                timeout=QUERY_SECONDS,
+                timeout=READ_SECONDS,
             ),
         )
         return [Scored(str(one.id), one.payload or {}, vector_of(one.vector), one.score) for one in found.points]
@@ -147,6 +154,8 @@ class QdrantEngine(QdrantReader):
         FeaturesRefused: it does not let us in.
         FeaturesUnavailable: it does not answer.
     """
+
+    _answer_within: ClassVar[int] = WRITE_SECONDS
 
     def __init__(self, url: str, spec: EmbeddingSpec, patience: float = PATIENCE_SECONDS) -> None:
         super().__init__(url, spec, patience)

@@ -13,11 +13,6 @@ from qdrant_client.qdrant_remote import QdrantRemote
 from twin_platform.features.errors import CollectionMissing, FeaturesRefused, FeaturesUnavailable, PointRefused
 
 T = TypeVar("T")
-REQUEST_SECONDS = 60
-"""A request that has no answer by then has failed; a server that is merely slow shall go on being used."""
-PATIENCE_SECONDS = 5.0
-"""How long a call is tried again: shorter than a process has to stop, and a flow then says that it is degraded and
-goes on trying by itself, acknowledging nothing."""
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 1.0
 
 _PORT = 6333
@@ -33,11 +28,13 @@ class Link:
 
     Args:
         url: `http://host:6333` or `https://:api-key@host:6333`; a path is put before every request's.
+        patience: how many seconds a call is tried again.
+        answer_within: how many seconds an answer may take.
 
     A repeated write does no harm, even where the one that got no answer is carried out later: each has its conditions.
     """
 
-    def __init__(self, url: str, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, url: str, patience: float, answer_within: int) -> None:
         parts = urlsplit(url)
         key = unquote(parts.password or parts.username or "")
         self._patience = patience
@@ -47,7 +44,7 @@ class Link:
             url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}",
             port=_PORT,
             headers={"api-key": key} if key else {},
-            timeout=REQUEST_SECONDS,
+            timeout=answer_within,
             check_compatibility=False,  # it would ask in a thread of its own; `qdrant_collections` says what will do
         )
 
