@@ -1,53 +1,89 @@
-"""cdc and flow under a soak, each a process of its own, with a second cdc that stands by."""
+"""Every service a process of its own, on RabbitMQ and a vector server; of cdc and of one flow a second stands by."""
 
 import random
-import sqlite3
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
+from benchmarks.broker import Broker
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
-from benchmarks.processes import Process, Services, restarting
-from benchmarks.soak_clients import Work
+from benchmarks.processes import Process, restarting
+from benchmarks.served import ServedServices
+from benchmarks.soak_clients import Probe, ProbedStores, Work
 from benchmarks.soak_samples import Action, Counts, Judged, judged
 from benchmarks.targets import StoreTarget
-from twin_contracts.events import EventHeaders
+from twin_contracts.records import RecordStatus
+from twin_platform.errors import TransientError
+from twin_platform.features.open import read_feature_store
+from twin_platform.features.port import FeatureStore
 
 DOCUMENTS = 1000
+FLOWS = 2
 QUIET_SECONDS = 180.0
 LONGEST_PAUSE = 6.0
+LONGEST_DOWN = 3.0
+LOOK_SECONDS = 0.2
+
+T = TypeVar("T")
 
 
 class SoakedServices:
-    """`python -m twin_cdc`, twice, and `python -m twin_feature_stream`; who dies is started again at once."""
+    """cdc and the first flow twice, the second flow once, a broker, a vector server.
 
-    def __init__(self, services: Services) -> None:
+    A service that dies is started again at once, a server that was killed after a while.
+    """
+
+    def __init__(self, services: ServedServices, features: FeatureStore) -> None:
         """Start them."""
         self.folder = services.folder
-        self._services = services
+        self._services, self._features = services, features
         self._kills = 0
-        self._processes = (services.start_cdc(), services.start_cdc("cdc standing by"), services.start_flow())
+        self._server_is_down = False
+        self._probe = Probe(ProbedStores(services.documents, features, services.ledger))
+        of_flows = [{"FLOW_INDEX": str(index), "FLOW_COUNT": str(FLOWS)} for index in range(FLOWS)]
+        self._processes = (
+            services.start_cdc(),
+            services.start_cdc("cdc stand-by"),
+            *(services.start_flow(f"flow {index}", **of_flow) for index, of_flow in enumerate(of_flows)),
+            services.start_flow("flow 0 stand-by", **of_flows[0]),
+        )
 
     def work(self, seed: int, rate: float) -> Work:
-        """Return what writes to the store, and keeps the processes running."""
+        """Return what writes to the store, what probes, and what keeps the processes running."""
         load = Load(seed, StoreTarget(self._services.documents), self._services.ledger, rate, DOCUMENTS)
-        return Work(load, self._keep)
+        return Work(load, self._probe.run, self._keep)
 
     def actions(self) -> Sequence[Action]:
-        """Return what may be done to them."""
-        return (self._kill, self._kill, self._pause)
+        """Return what may be done to them; half of it to services."""
+        return (
+            *[self._kill] * 3,
+            self._pause,
+            self._kill_broker,
+            self._pause_broker,
+            self._kill_vectors,
+            self._pause_vectors,
+        )
 
     def counts(self) -> Counts:
-        """Look into the stores; the snapshots are the flow's alone."""
-        return Counts(self._oldest(), self._services.log.waiting(), self._services.documents.count())
+        """Look into the stores; of one that is away nobody can say."""
+        return Counts(
+            round(self._probe.lag, 3),
+            _known(self._services.log.waiting),
+            _known(self._services.documents.count),
+            _known(lambda: self._features.count_records(RecordStatus.INDEXED)),
+            _known(self._features.count_chunks),
+        )
 
     def pids(self) -> Mapping[str, int]:
         """Return those that run."""
-        return {process.name: process.pid for process in self._processes if process.alive}
+        running = {process.name: process for process in (*self._processes, self._services.vectors)}
+        pids = {name: process.pid for name, process in running.items() if process.alive}
+        return pids | ({"broker": self._services.broker.pid} if self._services.broker.alive else {})
 
     def wait_until_quiet(self) -> None:
         """Wait until everything has arrived."""
@@ -68,9 +104,13 @@ class SoakedServices:
             process.start()
 
     def _keep(self, stop: threading.Event) -> None:
-        """Start again what dies."""
+        """Start again what dies; raises where a server does by itself."""
         with restarting(*self._processes):
-            stop.wait()
+            while not stop.wait(LOOK_SECONDS):
+                for name, server in (("broker", self._services.broker), ("vector server", self._services.vectors)):
+                    if not (server.alive or self._server_is_down):
+                        message = f"the {name} has died by itself"
+                        raise RuntimeError(message)
 
     def _kill(self, chance: random.Random) -> str:
         process = chance.choice(self._processes)
@@ -80,17 +120,28 @@ class SoakedServices:
 
     def _pause(self, chance: random.Random) -> str:
         process: Process = chance.choice(self._processes)
-        process.stop_signal()
-        time.sleep(chance.uniform(1.0, LONGEST_PAUSE))
-        process.continue_()
-        return f"stop {process.name} for a while"
+        return _held_still(process.name, process.stop_signal, process.continue_, chance)
 
-    def _oldest(self) -> float:
-        """Return the age of the oldest event that is not acknowledged."""
-        with closing(sqlite3.connect(f"file:{self.folder}/log.db?mode=ro", uri=True, timeout=30.0)) as log:
-            row = log.execute("SELECT headers FROM events ORDER BY seq LIMIT 1").fetchone()
-        version = EventHeaders.model_validate_json(row[0]).version if row else None
-        return time.time() - version.seconds if version else 0.0
+    def _kill_broker(self, chance: random.Random) -> str:
+        return self._down("the broker", self._services.broker.kill, self._services.broker.start, chance)
+
+    def _pause_broker(self, chance: random.Random) -> str:
+        return _held_still("the broker", self._services.broker.hold, self._services.broker.resume, chance)
+
+    def _kill_vectors(self, chance: random.Random) -> str:
+        return self._down("the vector server", self._services.vectors.kill, self._services.start_vectors, chance)
+
+    def _pause_vectors(self, chance: random.Random) -> str:
+        server = self._services.vectors
+        return _held_still("the vector server", server.stop_signal, server.continue_, chance)
+
+    def _down(self, name: str, kill: Callable[[], object], start: Callable[[], object], chance: random.Random) -> str:
+        self._server_is_down = True
+        kill()
+        time.sleep(chance.uniform(0.0, LONGEST_DOWN))
+        start()
+        self._server_is_down = False
+        return f"kill -9 {name}"
 
 
 @contextmanager
@@ -98,5 +149,23 @@ def soaked_services() -> Iterator[SoakedServices]:
     """Yield processes that run over a new folder."""
     with tempfile.TemporaryDirectory(prefix="twin-", ignore_cleanup_errors=True) as folder:
         path = Path(folder)
-        with Services(path, Ledger(path / "ledger")) as services:
-            yield SoakedServices(services)
+        with (
+            Broker(path / "broker") as broker,
+            ServedServices(path, Ledger(path / "ledger"), broker=broker) as services,
+            read_feature_store(services.url("features"), services.embedder.spec) as features,
+        ):
+            yield SoakedServices(services, features)
+
+
+def _known(read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except TransientError:
+        return None
+
+
+def _held_still(name: str, stop: Callable[[], object], go_on: Callable[[], object], chance: random.Random) -> str:
+    stop()
+    time.sleep(chance.uniform(1.0, LONGEST_PAUSE))
+    go_on()
+    return f"stop {name} for a while"
