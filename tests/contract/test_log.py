@@ -84,6 +84,18 @@ class TestSqliteEventLog(EventLogContract):
         with SqliteEventLog(path, PARTITIONS, REFILL_LIMIT_BYTES) as log:
             yield log
 
+    def test_what_is_handed_out_still_waits(self, log: EventLog) -> None:
+        log.declare()
+        publish_all(log, LIVE_0, deletion(0), deletion(1))
+        with consuming(log) as consumer:
+            first, _ = take(consumer, LIVE_0, 2)
+            waiting_before = log.waiting()
+
+            consumer.acknowledge(LIVE_0, first.position)
+
+            assert waiting_before == 2
+            assert eventually(lambda: log.waiting() == 1)
+
     def test_what_was_not_acknowledged_survives_a_restart(self, path: Path) -> None:
         with SqliteEventLog(path, PARTITIONS) as log:
             log.declare()

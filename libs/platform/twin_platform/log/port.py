@@ -52,6 +52,9 @@ class Consumer(Protocol):
             LogUnavailable: transient.
         """
 
+    def prefetched(self) -> int:
+        """Return how many events it has read ahead and not handed out. Asks nobody; any thread may call it."""
+
     def acknowledge(self, queue: Queue, position: Position) -> None:
         """Release everything of this queue up to and including `position`. Idempotent; an older one is ignored.
 
@@ -90,7 +93,14 @@ class EventLog(Protocol):
         """
 
     def waiting(self) -> int:
-        """Return how many events wait or are unacknowledged, over all queues."""
+        """Return how many events wait, over all queues.
+
+        SQLite counts what is not acknowledged. A broker counts what it has ready: what a consumer has read ahead is not
+        in it before that has closed.
+
+        Raises:
+            LogUnavailable: transient.
+        """
 
     def compact(self) -> bool:
         """Give back a step of disk space that is no longer used; False where nothing is left to give. Housekeeping."""

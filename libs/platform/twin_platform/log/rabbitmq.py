@@ -23,7 +23,7 @@ class RabbitmqEventLog:
     """The event log of one process, whose threads publish and consume.
 
     Nothing is opened before it is needed, and nothing is opened again by itself: what fails with `LogUnavailable` is
-    tried again by who called, on a new connection. A queue's order is that of the `publish` calls, but for events that a
+    tried again by who called, on a new connection. Queues keep the order of the `publish` calls, but for what a
     full queue refused. Publishing, consuming and looking have a connection each: a broker in need blocks who publishes.
 
     Args:

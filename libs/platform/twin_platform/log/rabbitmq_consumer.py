@@ -102,6 +102,10 @@ class RabbitmqConsumer:
             reading.taken, reading.moved = taken[-1].position.tag, monotonic()
         return taken
 
+    def prefetched(self) -> int:
+        """Return how many events are read ahead."""
+        return sum(len(reading.buffer) for reading in list(self._readings.values()))
+
     def acknowledge(self, queue: Queue, position: Position) -> None:
         """Release the events up to `position` where their channel is still open."""
         reading = self._readings[queue]

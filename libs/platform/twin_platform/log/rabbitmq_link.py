@@ -43,7 +43,7 @@ class BadBrokerUrl(PermanentError):
 
     def __init__(self) -> None:
         super().__init__(
-            "the RabbitMQ URL cannot be read; it looks like amqp://user:password@host:5672/vhost, amqps:// for TLS, and "
+            "the RabbitMQ URL cannot be read; it looks like amqp://user:password@host:5672/vhost, amqps:// for TLS; "
             "a character of user, password or vhost that is neither letter nor digit is written as %2F, %40 or the like"
         )
 
@@ -62,15 +62,16 @@ class Broker:
         self.parameters.socket_timeout = self.parameters.stack_timeout = CONNECT_SECONDS
         self.name = f"RabbitMQ at {self.parameters.host}:{self.parameters.port}"
 
-    def parameters_of(self, connection: str) -> pika.ConnectionParameters:
+    def parameters_of(self, connection: str) -> pika.URLParameters:
         """Return what a connection of this name is opened with; the broker's list of connections shows it."""
         parameters = copy(self.parameters)
         parameters.client_properties = {"connection_name": f"llm-twin {connection}"}
         return parameters
 
     def unavailable(self, error: BaseException | None) -> LogUnavailable:
-        """Return what is to be told about a connection that failed or was lost. Also a wrong password may be right
-        a little later, when whoever sets up the broker has come to it.
+        """Return what is to be told about a connection that failed or was lost.
+
+        All of it is transient: also a wrong password is right a little later, where the broker is being set up.
         """
         user, vhost = getattr(self.parameters.credentials, "username", "?"), self.parameters.virtual_host
         code = error.reply_code if isinstance(error, ConnectionClosedByBroker) else None
@@ -78,7 +79,7 @@ class Broker:
             return LogUnavailable(f"{self.name} refuses the user {user!r}; check the user and the password of its URL")
         if isinstance(error, ProbableAccessDeniedError) or code == FORBIDDEN:
             return LogUnavailable(
-                f"{self.name} has no virtual host {vhost!r} for the user {user!r}; check the URL's path, or have it made: "
+                f"{self.name} has no virtual host {vhost!r} for the user {user!r}; check the URL's path, or make it: "
                 f"rabbitmqctl add_vhost {vhost} and rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
             )
         why = str(error) or type(error).__name__ if error else "the connection was closed here"

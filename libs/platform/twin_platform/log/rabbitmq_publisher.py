@@ -110,7 +110,7 @@ class Publisher:
             return  # `_lost` fails it
         self._tag += 1
         self._unconfirmed[self._tag] = message
-        properties = BasicProperties(
+        properties = BasicProperties(  # type: ignore[no-untyped-call]  # pika's one constructor without types
             content_type="application/json",
             delivery_mode=_PERSISTENT,
             headers=dict(message.headers),

@@ -74,6 +74,10 @@ class SqliteConsumer:
             taken.append(ahead.popleft())
         return taken
 
+    def prefetched(self) -> int:
+        """Return how many events are read ahead."""
+        return sum(map(len, self._ahead.values()))
+
     def acknowledge(self, queue: Queue, position: Position) -> None:
         """Have the writer remove the events with its next commit; lost in a crash, they are handed out again."""
         cursor = self._cursors[queue]
