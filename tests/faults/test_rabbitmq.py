@@ -57,8 +57,9 @@ def load(services: RabbitmqInstallation) -> Load:
     return Load(11, StoreTarget(services.documents), services.ledger, rate=100, documents=600)
 
 
-def started(services: RabbitmqInstallation) -> tuple[Process, Process]:
-    """Start cdc and the flow on stores with nothing in them, and wait until they have settled."""
+def started(services: RabbitmqInstallation, load: Load) -> tuple[Process, Process]:
+    """Start cdc and the flow over some documents, and wait until they have settled."""
+    load.run(20)
     cdc, flow = services.start_cdc(), services.start_flow()
     services.wait_until_quiet()
     return cdc, flow
@@ -103,7 +104,8 @@ def judged(services: RabbitmqInstallation, load: Load, seen: Seen, *processes: P
     assert all(process.alive for process in processes)
     report = services.audit()
     verdict, leftovers = services.verdict(), services.leftovers()
-    seen(f"{load.written} writes: {verdict}; {leftovers} left over after an audit that found {report.counts.differing}")
+    wrong = str(verdict).partition(";")[0]  # what was published again while a broker came up, nobody has counted
+    seen(f"{load.written} writes: {wrong}; {leftovers} left over after an audit that found {report.counts.differing}")
     assert verdict.exact
     assert (verdict.parked, report.counts.differing, leftovers) == (0, 0, 0)
     assert services.waiting() == 0, "an acknowledgement was told and never arrived"
@@ -120,7 +122,7 @@ def test_what_a_killed_broker_has_confirmed_is_there(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
     chance = random.Random(11)  # noqa: S311 - the same moments in every run
-    cdc, flow = started(services)
+    cdc, flow = started(services, load)
     asked = reasons(services)
     flow.terminate()  # what is confirmed stays in the broker
     with load.running():
@@ -146,7 +148,7 @@ def test_a_restarted_broker_hands_out_what_was_not_acknowledged(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
     chance = random.Random(12)  # noqa: S311 - the same moments in every run
-    cdc, flow = started(services)
+    cdc, flow = started(services, load)
     asked = reasons(services)
     with load.running():
         for time in range(int(durations(ci=4, full=20))):
@@ -176,7 +178,7 @@ def test_an_alarm_makes_the_publisher_wait(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations, alarm: str
 ) -> None:
     raises, clears = ALARMS[alarm]
-    cdc, flow = started(services)
+    cdc, flow = started(services, load)
     with load.running():
         load.wait_for(100)
         services.broker.control(*raises)
@@ -217,7 +219,7 @@ def delete_exchange(services: RabbitmqInstallation) -> str:
 def test_what_the_broker_has_lost_is_declared_again(
     services: RabbitmqInstallation, load: Load, seen: Seen, damage: Callable[[RabbitmqInstallation], str]
 ) -> None:
-    cdc, flow = started(services)
+    cdc, flow = started(services, load)
     asked = reasons(services)
     with load.running():
         load.wait_for(50)
@@ -243,7 +245,7 @@ def test_a_full_queue_stops_nothing_but_its_own_events(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations, lane: Lane
 ) -> None:
     full = Queue(PARTITION, lane)
-    cdc, flow = started(services)
+    cdc, flow = started(services, load)
     load.run(200)
     services.wait_until_quiet()
     flow.terminate()
