@@ -101,7 +101,7 @@ class RunningSystem:
         self.wait_until_ready()
 
     def wait_until_ready(self) -> None:
-        """Wait for the API's readiness."""
+        """Wait for the readiness of what was started last; a lone import, which serves the folder, too, is not it."""
         deadline = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if self.parent.poll() is not None or time.monotonic() > deadline:
@@ -121,8 +121,9 @@ class RunningSystem:
 
     def _is_ready(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).is_success
-        except (httpx.TransportError, OSError, ValueError, KeyError):
+            ready = httpx.get(f"{self.url}/readyz", timeout=5.0, trust_env=False).is_success
+            return ready and self.child().ppid() == self.parent.pid
+        except (httpx.TransportError, psutil.Error, OSError, ValueError, KeyError):
             return False
 
 
