@@ -1,5 +1,8 @@
 """Open the feature store that a URL names."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_platform.errors import UnknownScheme
@@ -12,12 +15,18 @@ from twin_platform.urls import path_of, scheme_of
 SERVER_SCHEMES = ("http", "https")
 
 
-def open_feature_store(url: str, spec: EmbeddingSpec, partitions: int = DEFAULT_PARTITIONS) -> FeatureStore:
+def open_feature_store(
+    url: str,
+    spec: EmbeddingSpec,
+    partitions: int = DEFAULT_PARTITIONS,
+    stopping: Callable[[], bool] = lambda: False,
+) -> FeatureStore:
     """Return the feature store of `url` for vectors of `spec`; what is missing is made, other specs' chunks go.
 
     Args:
         url: `edge://folder`, `http://host:6333` or `https://:api-key@host:6333`.
         partitions: of the event log; says which records a partition's purge is about.
+        stopping: a server that does not answer is waited for up to a minute, or until this says to stop.
 
     Raises:
         UnknownScheme: no adapter has the URL's scheme.
@@ -25,7 +34,7 @@ def open_feature_store(url: str, spec: EmbeddingSpec, partitions: int = DEFAULT_
         FeaturesUnfit, FeaturesRefused: the server will not do, or does not let us in.
         FeaturesUnavailable: another process has the folder open, its disk is full; the server does not answer.
     """
-    return PointFeatureStore(open_point_engine(url, spec), partitions)
+    return PointFeatureStore(open_point_engine(url, spec, stopping), partitions)
 
 
 def read_feature_store(url: str, spec: EmbeddingSpec) -> FeatureStore:
@@ -40,13 +49,13 @@ def read_feature_store(url: str, spec: EmbeddingSpec) -> FeatureStore:
     return PointFeatureStore(QdrantReader(url, spec))
 
 
-def open_point_engine(url: str, spec: EmbeddingSpec) -> PointEngine:
+def open_point_engine(url: str, spec: EmbeddingSpec, stopping: Callable[[], bool] = lambda: False) -> PointEngine:
     """Return what the feature store of `url` stands on; raises as `open_feature_store`."""
     scheme = scheme_of(url)
     if scheme in SERVER_SCHEMES:
-        from twin_platform.features.qdrant import QdrantEngine  # noqa: PLC0415 - two seconds and 80 MB, spared where embedded
+        from twin_platform.features.qdrant import WRITING, QdrantEngine  # noqa: PLC0415 - two seconds and 80 MB
 
-        return QdrantEngine(url, spec)
+        return QdrantEngine(url, spec, replace(WRITING, stopping=stopping))
     if scheme != "edge":
         raise UnknownScheme(port="feature store", url=url, known=("edge", *SERVER_SCHEMES))
     return EdgeEngine(path_of(url), spec)

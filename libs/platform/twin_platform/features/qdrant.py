@@ -1,7 +1,7 @@
 """A Qdrant server that several processes share, reached over HTTP."""
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, TypeVar
+from typing import TypeVar
 
 from qdrant_client import models
 from qdrant_client.qdrant_remote import QdrantRemote
@@ -23,7 +23,7 @@ from twin_platform.features.engine import (
 from twin_platform.features.errors import CollectionMissing, FeaturesRefused, FeaturesUnavailable
 from twin_platform.features.keywords import bm25
 from twin_platform.features.qdrant_collections import claim, claim_again, require_fit
-from twin_platform.features.qdrant_link import Link
+from twin_platform.features.qdrant_link import Link, Patience
 from twin_platform.features.qdrant_requests import (
     filter_of,
     payload_of,
@@ -34,13 +34,11 @@ from twin_platform.features.qdrant_requests import (
 )
 
 T = TypeVar("T")
-PATIENCE_SECONDS = 5.0
-"""How long a call is tried again: shorter than a process has to stop, and a flow then says that it is degraded and
-goes on trying by itself, acknowledging nothing."""
-WRITE_SECONDS = 60
-"""Who writes takes an answer that comes so late: a server that is merely slow shall go on being used."""
-READ_SECONDS = 10
-"""Who reads has somebody waiting."""
+READING = Patience(answer_seconds=10, again_seconds=5.0)
+"""Somebody waits for what is read."""
+WRITING = Patience(answer_seconds=60, again_seconds=60.0)
+"""A server that is merely slow goes on being used, and one that starts again is waited for: giving up costs the flow
+its place at the log, and what it has embedded."""
 
 
 class QdrantReader:
@@ -55,10 +53,8 @@ class QdrantReader:
         FeaturesUnavailable: it does not answer.
     """
 
-    _answer_within: ClassVar[int] = READ_SECONDS
-
-    def __init__(self, url: str, spec: EmbeddingSpec, patience: float = PATIENCE_SECONDS) -> None:
-        self._link = Link(url, patience, self._answer_within)
+    def __init__(self, url: str, spec: EmbeddingSpec, patience: Patience = READING) -> None:
+        self._link = Link(url, patience)
         self._spec = spec
         self._bm25 = bm25()
         self._names = {alias: collection_of(alias, spec) for alias in Alias}
@@ -97,7 +93,7 @@ class QdrantReader:
                 limit=query.limit,
                 with_payload=True,
                 with_vectors=[DENSE],
-                timeout=READ_SECONDS,
+                timeout=READING.answer_seconds,
             ),
         )
         return [Scored(str(one.id), one.payload or {}, vector_of(one.vector), one.score) for one in found.points]
@@ -155,9 +151,7 @@ class QdrantEngine(QdrantReader):
         FeaturesUnavailable: it does not answer.
     """
 
-    _answer_within: ClassVar[int] = WRITE_SECONDS
-
-    def __init__(self, url: str, spec: EmbeddingSpec, patience: float = PATIENCE_SECONDS) -> None:
+    def __init__(self, url: str, spec: EmbeddingSpec, patience: Patience = WRITING) -> None:
         super().__init__(url, spec, patience)
         try:
             claim(self._link, spec)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,6 +16,7 @@ from twin_platform.features.errors import CollectionMissing, FeaturesRefused, Fe
 T = TypeVar("T")
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 1.0
 
+_POLL_SECONDS = 0.1
 _PORT = 6333
 _NOT_FOUND = 404
 _NEVER_WRITTEN = frozenset({400, 413, 422})
@@ -23,18 +25,28 @@ _MAY_PASS = frozenset({408, 425, 429})
 _SERVER_ERRORS = 500
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server is waited for."""
+
+    answer_seconds: int
+    """An answer that has not come by then has failed."""
+    again_seconds: float
+    """So long a call is tried again."""
+    stopping: Callable[[], bool] = lambda: False
+    """Ends the trying at once."""
+
+
 class Link:
     """The client, and the only place that calls it. Any number of threads.
 
     Args:
         url: `http://host:6333` or `https://:api-key@host:6333`; a path is put before every request's.
-        patience: how many seconds a call is tried again.
-        answer_within: how many seconds an answer may take.
 
     A repeated write does no harm, even where the one that got no answer is carried out later: each has its conditions.
     """
 
-    def __init__(self, url: str, patience: float, answer_within: int) -> None:
+    def __init__(self, url: str, patience: Patience) -> None:
         parts = urlsplit(url)
         key = unquote(parts.password or parts.username or "")
         self._patience = patience
@@ -44,7 +56,7 @@ class Link:
             url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}",
             port=_PORT,
             headers={"api-key": key} if key else {},
-            timeout=answer_within,
+            timeout=patience.answer_seconds,
             check_compatibility=False,  # it would ask in a thread of its own; `qdrant_collections` says what will do
         )
 
@@ -56,15 +68,14 @@ class Link:
             CollectionMissing: the server knows no such collection.
             FeaturesRefused: it understands the request and refuses it.
         """
-        deadline, backoff = time.monotonic() + self._patience, FIRST_BACKOFF
+        deadline, backoff = time.monotonic() + self._patience.again_seconds, FIRST_BACKOFF
         while True:
             try:
                 return request(self._client)
             except (ApiException, QdrantException) as error:
                 why, pause = _reason(error, tried), max(backoff, _asked_pause(error))
-                if self._closed or time.monotonic() + pause > deadline:
+                if self._closed or not self._rest(pause, deadline):
                     raise FeaturesUnavailable(why, tried) from error
-            time.sleep(pause)
             backoff = min(2 * backoff, LAST_BACKOFF)
 
     def write(self, tried: str, request: Callable[[QdrantRemote], T]) -> T:
@@ -80,6 +91,16 @@ class Link:
         """Let go of the connections. Idempotent."""
         self._closed = True
         self._client.close()
+
+    def _rest(self, pause: float, deadline: float) -> bool:
+        """Wait, and return whether to try again."""
+        end = time.monotonic() + pause
+        while end < deadline and not self._patience.stopping():
+            left = end - time.monotonic()
+            if left <= 0:
+                return True
+            time.sleep(min(left, _POLL_SECONDS))
+        return False
 
 
 def _reason(error: ApiException | QdrantException, tried: str) -> str:
