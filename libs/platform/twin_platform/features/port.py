@@ -164,7 +164,8 @@ class FeatureStore(Protocol):
     def is_empty(self) -> bool:
         """Return whether everything is to be re-emitted: a store that is new or was lost.
 
-        There is no record; or records say `indexed` and there is no chunk at all, as after a change of the spec.
+        There is no record; or records say `indexed` and of prose or of code there is no chunk at all, as after a change
+        of the spec.
         """
 
     def flush(self) -> None:

@@ -148,10 +148,8 @@ class PointFeatureStore:
         return forgotten
 
     def is_empty(self) -> bool:
-        """Return whether there is no record, or records say `indexed` and there is no chunk at all."""
-        if self._has_none(Alias.DOCUMENTS, IS_RECORD):
-            return True
-        return all(self._has_none(alias, ()) for alias in CHUNKS) and self.count_records(RecordStatus.INDEXED) > 0
+        """Return whether there is no record, or a collection without a chunk that records say to be full."""
+        return self._has_none(Alias.DOCUMENTS, IS_RECORD) or any(self._was_lost(alias) for alias in CHUNKS)
 
     def flush(self) -> None:
         """Make everything applied so far durable."""
@@ -208,6 +206,11 @@ class PointFeatureStore:
         for alias in CHUNKS:
             for page in scroll_pages(self._engine, alias, where, select, _PAGE):
                 yield from page
+
+    def _was_lost(self, alias: Alias) -> bool:
+        types = tuple(document_type for document_type in DocumentType if alias_of(document_type) is alias)
+        indexed = (*_equal({"status": RecordStatus.INDEXED}), Among("metadata.type", types))
+        return self._has_none(alias, ()) and not self._has_none(Alias.DOCUMENTS, indexed)
 
     def _has_none(self, alias: Alias, where: Where) -> bool:
         page, _ = self._engine.scroll(alias, where, Select(fields=()), None, 1)
