@@ -59,9 +59,10 @@ class SoakedServices:
         return Work(load, self._probe.run, self._keep)
 
     def actions(self) -> Sequence[Action]:
-        """Return what may be done to them; half of it to services."""
+        """Return what may be done to them; more to the services than to the servers."""
         return (
             *[self._kill] * 3,
+            self._kill_all,
             self._pause,
             self._kill_broker,
             self._pause_broker,
@@ -117,6 +118,12 @@ class SoakedServices:
         process.kill()
         self._kills += 1
         return f"kill -9 {process.name}"
+
+    def _kill_all(self, _chance: random.Random) -> str:
+        for process in self._processes:
+            process.kill()
+            self._kills += 1
+        return "kill -9 every service"
 
     def _pause(self, chance: random.Random) -> str:
         process: Process = chance.choice(self._processes)
