@@ -11,6 +11,7 @@ from fakes.documents import InMemoryDocumentStore
 from fakes.embedding import HashEmbedder
 from fakes.features import InMemoryFeatureStore
 from fakes.log import InMemoryEventLog
+from fakes.metrics import RecordingMetrics
 from fakes.mortal import Life
 from fakes.records import InMemoryRecordStore
 from twin_contracts.documents import AuthorRef, Raw, RawArticle, RawPost, Source, content_hash, document_id_of
@@ -18,6 +19,7 @@ from twin_contracts.events import Cause, DocumentChanged, DocumentDeleted, Versi
 from twin_contracts.queues import Lane, Queue, partition_of
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.registry import HandlerRegistry
+from twin_feature_stream.status import FlowStatus
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import Event
@@ -67,6 +69,7 @@ class Stream:
     embedder: HashEmbedder = field(default_factory=HashEmbedder)
     log: InMemoryEventLog = field(default_factory=InMemoryEventLog)
     registry: HandlerRegistry | None = None
+    metrics: RecordingMetrics = field(default_factory=RecordingMetrics)
 
     def __post_init__(self) -> None:
         self.documents = InMemoryDocumentStore(SettableClock())
@@ -90,6 +93,7 @@ class Stream:
             SystemClock(),
             NoLogger(),
             flush_seconds=0.0,
+            status=FlowStatus(metrics=self.metrics),
         )
 
     @contextmanager

@@ -181,6 +181,9 @@ class InMemoryConsumer:
             self._last[queue] = delivery.position.tag
         return taken
 
+    def prefetched(self) -> int:
+        return 0
+
     def acknowledge(self, queue: Queue, position: Position) -> None:
         if not self._closed:
             self._log._acknowledge(queue, position)

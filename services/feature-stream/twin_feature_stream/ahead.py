@@ -28,14 +28,23 @@ class Ahead:
     """
 
     def __init__(self, process: Process, embedding: Embedding) -> None:
-        self._process, self._embedding = process, embedding
+        self._process, self._embedding, self._status = process, embedding, embedding.status
         self._prepare = ThreadPoolExecutor(1, "prepare")
         self._embed = ThreadPoolExecutor(1, "embed")
 
     def submit(self, works: list[Work]) -> Epoch:
         """Begin an epoch. Its futures raise what its stages raised."""
-        prepared = self._prepare.submit(self._process.prepare, works)
-        return Epoch(works, prepared, self._embed.submit(lambda: self._embedding.embed(prepared.result())))
+        prepared = self._prepare.submit(self._prepared, works)
+        return Epoch(works, prepared, self._embed.submit(self._computed, prepared))
+
+    def _prepared(self, works: list[Work]) -> Batch:
+        with self._status.stage("prepare"):
+            return self._process.prepare(works)
+
+    def _computed(self, prepared: Future[Batch]) -> Computed:
+        batch = prepared.result()
+        with self._status.stage("embed"):
+            return self._embedding.embed(batch)
 
     def __enter__(self) -> Self:
         """Return this; leaving waits for the stages that run and drops those that do not yet."""

@@ -16,6 +16,7 @@ from twin_feature_stream.handlers.embed_chunks import EmbedChunks
 from twin_feature_stream.housekeeping import Housekeeper
 from twin_feature_stream.registry import HandlerRegistry
 from twin_feature_stream.settings import Settings
+from twin_feature_stream.status import FlowStatus
 from twin_feature_stream.stream import FeatureStream
 from twin_platform.documents.open import open_document_store
 from twin_platform.embedding.port import Embedder
@@ -25,6 +26,7 @@ from twin_platform.records.open import open_record_store
 from twin_platform.service import Service
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import Logger
+from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
 SPECIAL_TOKENS = 2
 """What a model puts around every text, counted in its limit."""
@@ -54,7 +56,11 @@ def build_registry(embedder: Embedder) -> HandlerRegistry:
 
 @contextmanager
 def open_stream(
-    settings: Settings, embedder: Embedder, logger: Logger, registry: HandlerRegistry | None = None
+    settings: Settings,
+    embedder: Embedder,
+    logger: Logger,
+    registry: HandlerRegistry | None = None,
+    metrics: Metrics | None = None,
 ) -> Iterator[Sequence[Service]]:
     """Yield one flow's services, ready to run; their stores are closed afterwards.
 
@@ -79,6 +85,7 @@ def open_stream(
             logger=logger,
             flow_index=settings.flow_index,
             flow_count=settings.flow_count,
+            status=FlowStatus(metrics=metrics or NoMetrics(), clock=clock),
         )
         stores = Stores(documents, records, log, features, clock, settings.flow_count)
         housekeeper = Housekeeper(stores, registry, logger)

@@ -1,6 +1,6 @@
 """An epoch's commit. A document that the feature store refuses is parked, its neighbours are written."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from twin_contracts.base import DocumentId
@@ -16,6 +16,8 @@ class Commit:
     """Applies one epoch's changes after the other, and looks for the guilty one where the store refuses them."""
 
     features: FeatureStore
+    applied: Callable[[RecordStatus], None] = lambda _: None
+    """Told of each record that was written."""
     _refused: dict[tuple[DocumentId, Version], PointRefused] = field(default_factory=dict)
     """Documents in slices of which a slice was refused, until their records come."""
 
@@ -40,6 +42,10 @@ class Commit:
             middle = len(changes) // 2
             self._apply(changes[:middle])
             self._apply(changes[middle:])
+            return
+        for change in changes:
+            if isinstance(change, ApplyDocument):
+                self.applied(change.record.status)
 
     def _park(self, change: FeatureChange, error: PointRefused) -> None:
         match change:
@@ -47,6 +53,7 @@ class Commit:
                 self._refused[chunks[0].payload.document_id, chunks[0].payload.version] = error
             case ApplyDocument(record) if record.status is RecordStatus.INDEXED:
                 self.features.apply([_parked(change, error)])
+                self.applied(RecordStatus.PARKED)
             case _:
                 raise error
 

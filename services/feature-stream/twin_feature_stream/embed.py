@@ -93,7 +93,7 @@ class Embedding:
             began = self.clock.monotonic()
             embedded = self.registry.embed(group[0].payload.metadata.type)(texts, self.stop)
             self.budgets.embedded(sum(len(text.encode()) for text in texts), self.clock.monotonic() - began)
-            self.status.chunks_embedded += len(texts)
+            self.status.embedded(len(texts))
             vectors.update(zip((chunk.payload.text_hash for chunk in group), embedded, strict=True))
         return vectors
 

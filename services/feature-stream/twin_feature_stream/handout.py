@@ -30,6 +30,8 @@ class Handout:
     in_hand: HandKeeper
     unfinished: Callable[[Delivery], bool]
     """Whether a slice of this delivery's document is left for another epoch."""
+    taken: int = 0
+    """Events that the consumer has handed over."""
     _turn: int = 0
     _lane_turns: Counter[Lane] = field(default_factory=Counter)
     _sliced: dict[Queue, Delivery] = field(default_factory=dict)
@@ -122,7 +124,9 @@ class Handout:
         """Take from the queue, what was held back first, and up to a suspect."""
         held = self._held.setdefault(queue, deque())
         if not held:
-            held.extend(self.consumer.take(queue, limit, budget))
+            fresh = self.consumer.take(queue, limit, budget)
+            self.taken += len(fresh)
+            held.extend(fresh)
         taken: list[Delivery] = []
         while held and len(taken) < limit and held[0].cost <= budget and self._deaths(held[0]) < ALONE_AT:
             budget -= held[0].cost

@@ -39,8 +39,9 @@ class FeaturePartition(StatefulSinkPartition[Computed, None]):
         if not changes or self.failure.error:
             return
         try:
-            self.in_hand.check()
-            self.commit(changes)
+            with self.status.stage("commit"):
+                self.in_hand.check()
+                self.commit(changes)
         except PlatformError as error:
             self.failure.hand_over(error)
             return
@@ -63,4 +64,5 @@ class FeatureSink(FixedPartitionedSink[Computed, None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: None) -> FeaturePartition:  # noqa: ARG002 - Bytewax's signature
         """Return the committing partition."""
-        return FeaturePartition(Commit(self.features), self.in_hand, self.failure, self.status, self.clock)
+        commit = Commit(self.features, self.status.applied)
+        return FeaturePartition(commit, self.in_hand, self.failure, self.status, self.clock)

@@ -14,6 +14,7 @@ from twin_feature_stream.errors import Failure
 from twin_feature_stream.handout import Handout
 from twin_feature_stream.in_hand import HandKeeper
 from twin_feature_stream.process import Process
+from twin_feature_stream.status import FlowStatus
 from twin_platform.errors import PlatformError
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import Delivery, EventLog, Position
@@ -54,6 +55,7 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
     clock: Clock
     stop: Flag
     flush_seconds: float
+    status: FlowStatus
 
     def __post_init__(self) -> None:
         """Begin with nothing handed out."""
@@ -63,6 +65,8 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         self._began = self.clock.monotonic()
         self._flushed = self._worked = self._began
         self._flush_took = 0.0
+        self._finished = self._acknowledged = 0
+        self.status.holding(self._holding)
 
     def next_batch(self) -> list[Epoch]:
         """Acknowledge what is committed and flushed, then hand out one epoch's work; end after a stop or an error."""
@@ -131,16 +135,19 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
 
     def close(self) -> None:
         """Give back what was not acknowledged. Never acknowledges: this also runs while unwinding from an error."""
+        self.status.holding(lambda: None)
         self.handout.consumer.close()
 
     def _flush(self) -> None:
         """Make what is committed durable and acknowledge it; nobody has in hand what is not in the log any more."""
         began = self.clock.monotonic()
-        self.features.flush()
+        with self.status.stage("flush"):
+            self.features.flush()
         self.in_hand.handle(self._uncommitted())
         for queue, position in self._committed.items():
             self.handout.consumer.acknowledge(queue, position)
         self._committed.clear()
+        self._acknowledged = self._finished
         self._flushed = self.clock.monotonic()
         self._flush_took = self._flushed - began
 
@@ -153,10 +160,16 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         finished = epoch.prepared.result().finished
         for delivery in finished:
             self._committed[delivery.queue] = delivery.position
+        self._finished += len(finished)
         self.process.committed(finished)
         has_progress = epoch.computed.result().embedded > 0  # of a slice: the next process finds it done
         for delivery in [work.delivery for work in epoch.works] if has_progress else finished:
             self.in_hand.committed(delivery)
+
+    def _holding(self) -> dict[str, float]:
+        """Return what is unacknowledged; any thread may ask."""
+        handed_out = self.handout.taken - self._acknowledged
+        return {"prefetched": self.handout.consumer.prefetched(), "handed_out": handed_out}
 
 
 @dataclass
@@ -175,6 +188,7 @@ class LogSource(FixedPartitionedSource[Epoch, None]):
     stop: Flag
     flush_seconds: float
     """The features are flushed, and what they hold acknowledged, at most this often."""
+    status: FlowStatus
 
     def list_parts(self) -> list[str]:
         """Return the one partition's name."""
@@ -198,4 +212,5 @@ class LogSource(FixedPartitionedSource[Epoch, None]):
             self.clock,
             self.stop,
             self.flush_seconds,
+            self.status,
         )

@@ -102,6 +102,7 @@ class FeatureStream:
                 clock=self.clock,
                 stop=stop,
                 flush_seconds=self.flush_seconds,
+                status=self.status,
             )
             sink = FeatureSink(self.features, in_hand, failure, self.status, self.clock)
             run_dataflow(build_dataflow(source, failure, sink), failure)
