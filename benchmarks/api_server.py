@@ -114,6 +114,7 @@ def main() -> int:
             clock=clock,
             default_author=lambda: OWNER,
             components=tuple,
+            listen=features.listen,
             captured=lambda: True,
             seconds_to_searchable=lambda: None,
             model=open_model(ModelSettings(url=llm_url), print),

@@ -100,6 +100,7 @@ class Api:
             clock=self.clock,
             default_author=lambda: OWNER,
             components=lambda: self.components,
+            listen=self.features.listen,
             captured=lambda: True,
             seconds_to_searchable=lambda: 0.25,
         )

@@ -43,6 +43,7 @@ from twin_platform.records.port import RecordStore
 from twin_platform.records.positions import is_captured
 from twin_platform.serving import CannotListen, HttpService, listening
 from twin_platform.telemetry.clock import Clock, SystemClock
+from twin_platform.telemetry.health import component_of
 from twin_platform.telemetry.logs import Logger
 from twin_rag_api.adapters.open_model import open_model
 from twin_rag_api.bootstrap import Parts, build_api, end_streams
@@ -131,6 +132,7 @@ def _parts(
         clock=stores.clock,
         default_author=owner,
         components=supervisor.components,
+        listen=stores.features.listen,
         captured=lambda: is_captured(stores.documents, stores.records),
         seconds_to_searchable=lambda: flow.seconds_to_searchable,
         chunks_embedded=lambda: flow.chunks_embedded,
@@ -222,10 +224,7 @@ def _serving(parts: Parts, key: str, bound: socket.socket) -> Iterator[None]:
 
 
 def _component(name: str, service: _Running) -> ComponentStatus:
-    state, detail = service.status.state, service.status.detail
-    ready = state in {"active", "running"}
-    known = "ready" if ready else state if state in {"starting", "stopped"} else "degraded"
-    return ComponentStatus.model_validate({"name": name, "state": known, "detail": detail})
+    return component_of(name, service.status)
 
 
 def _shut_down(supervisor: Supervisor, logger: Logger) -> None:

@@ -160,7 +160,8 @@ def _wait_for(client: Client, request_id: DocumentId) -> bool:
 
 def _left(client: Client) -> int:
     status = client.status()
-    return status.waiting + status.reemissions
+    unknown = 1  # a log that does not answer has something left until it says otherwise
+    return status.reemissions + (unknown if status.waiting is None else status.waiting)
 
 
 def _state(client: Client, given_id: str) -> DocumentStatus | None:

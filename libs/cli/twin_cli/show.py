@@ -73,7 +73,8 @@ def status(system: SystemStatus) -> str:
         f"chunks     {counts.chunks}, embedded by {system.embedding}",
         (
             f"lag        {'all changes captured' if system.captured else 'changes not yet captured'}, "
-            f"events waiting: {system.waiting}, re-emissions running: {system.reemissions}"
+            f"events waiting: {'unknown' if system.waiting is None else system.waiting}, "
+            f"re-emissions running: {system.reemissions}"
         ),
     ]
     if system.seconds_to_searchable is not None:

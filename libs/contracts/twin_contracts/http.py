@@ -138,8 +138,9 @@ class SystemStatus(Contract):
     ready: bool
     components: tuple["ComponentStatus", ...]
     counts: RecordCounts
-    waiting: NonNegativeInt
-    """Events published and not yet acknowledged by the flow."""
+    waiting: NonNegativeInt | None
+    """Events published and not yet acknowledged by a flow, of RabbitMQ without those that a flow has fetched; None
+    where the log does not answer."""
     captured: bool
     """Whether cdc has published everything that the store has committed."""
     reemissions: NonNegativeInt
@@ -148,11 +149,11 @@ class SystemStatus(Contract):
     seconds_to_searchable: float | None = None
     """Commit to searchable of the last live change; None before the first."""
     chunks_embedded: NonNegativeInt = 0
-    """Chunks that got a new vector since the process started; those that kept an earlier one are not among them."""
+    """Chunks that got a new vector since the flow's process started; those that kept an earlier one are not among them."""
 
 
 class ComponentStatus(Contract):
-    """One service of this process, or a store behind it."""
+    """One service of this process or of another one of the system, or a store behind it."""
 
     name: Text
     state: Literal["ready", "starting", "degraded", "stopped"]

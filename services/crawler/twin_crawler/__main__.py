@@ -7,17 +7,17 @@ from functools import partial
 from threading import Event as Flag
 
 from twin_contracts.documents import AuthorRef
-from twin_contracts.http import ComponentStatus
 from twin_crawler.bootstrap import Stores, open_crawler
 from twin_crawler.http import CrawlerRoutes
-from twin_crawler.service import CrawlerService
 from twin_crawler.settings import Settings
 from twin_platform.documents.open import open_document_store
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
+from twin_platform.reports import Reporter
 from twin_platform.service import Service, run_process
 from twin_platform.serving import HttpService, listening
 from twin_platform.telemetry.clock import SystemClock
+from twin_platform.telemetry.health import component_of
 from twin_platform.telemetry.logs import JsonLogger
 
 _LOGGER = JsonLogger("crawler")
@@ -34,13 +34,9 @@ def _opened(settings: Settings, stop: Flag) -> Iterator[Sequence[Service]]:
         owner = partial(owner_of, records, otherwise=AuthorRef.of(settings.owner))
         stores = Stores(documents, records, clock)
         with open_crawler(stores, owner, settings.allow_hosts, settings.name, _LOGGER, stop) as crawler:
-            routes = CrawlerRoutes(records, clock, partial(_status, crawler), settings.key.get_secret_value())
-            yield crawler, HttpService(routes.app(), bound)
-
-
-def _status(crawler: CrawlerService) -> ComponentStatus:
-    state = "ready" if crawler.status.state == "running" else crawler.status.state
-    return ComponentStatus.model_validate({"name": "crawler", "state": state, "detail": crawler.status.detail})
+            key = settings.key.get_secret_value()
+            routes = CrawlerRoutes(records, clock, lambda: component_of("crawler", crawler.status), key)
+            yield crawler, HttpService(routes.app(), bound), Reporter(records, clock, {"crawler": crawler})
 
 
 if __name__ == "__main__":

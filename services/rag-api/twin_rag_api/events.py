@@ -32,13 +32,13 @@ ABOUT: Final = (
 
 
 class EventRoutes:
-    """Documents are told by the feature store of this process, crawls are looked up each second.
+    """Documents are told by who applies them, crawls are looked up each second.
 
     Nothing is kept for who comes back: what was missed, the lists of documents and crawls say.
     """
 
     def __init__(self, parts: Parts) -> None:
-        self._features = parts.features
+        self._listen = parts.listen
         self._records = parts.records
 
     def router(self) -> APIRouter:
@@ -72,7 +72,7 @@ class EventRoutes:
     ) -> AsyncGenerator[bytes, None]:
         now = asyncio.get_running_loop().time
         crawls = _Crawls(self._records)
-        with self._features.listen() as listener, suppress(PlatformError):  # a key or a store that has ended
+        with self._listen() as listener, suppress(PlatformError):  # a key or a store that has ended
             await run_in_threadpool(crawls.news, access)
             yield b": listening\n\n"
             spoke = asked = now()

@@ -1,12 +1,14 @@
 """What the API is made of: stores that are open, and what the process around it knows."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
 from twin_contracts.documents import AuthorRef
 from twin_contracts.http import ComponentStatus
 from twin_platform.documents.port import DocumentStore
 from twin_platform.embedding.port import Embedder
+from twin_platform.features.news import Listener
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
@@ -28,13 +30,15 @@ class Parts:
     default_author: Callable[[], AuthorRef]
     """The installation's owner, asked anew for each document that names no author."""
     components: Callable[[], tuple[ComponentStatus, ...]]
-    """The state of every service of the process."""
+    """The state of every service, of the process or beside it."""
     captured: Callable[[], bool]
     """Whether cdc has published everything that the document store has committed."""
+    listen: Callable[[], AbstractContextManager[Listener]]
+    """Lets hear what becomes of documents."""
     seconds_to_searchable: Callable[[], float | None]
     """Commit to searchable of the last live change; None before the first."""
     chunks_embedded: Callable[[], int] = int
-    """How many chunks got a new vector since the process started."""
+    """How many chunks got a new vector since the flow's process started."""
     model: LanguageModel | None = None
     """Writes answers and drafts; None where none is configured."""
     metrics: Metrics = field(default_factory=Metrics)

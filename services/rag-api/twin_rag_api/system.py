@@ -8,6 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 from twin_contracts.base import AuthorId
 from twin_contracts.http import Readiness, RecordCounts, SystemStatus
 from twin_contracts.records import RecordStatus
+from twin_platform.log.errors import LogUnavailable
 from twin_platform.records.reemissions import open_reemissions
 from twin_rag_api.access import KeyAccess
 from twin_rag_api.metrics import CONTENT_TYPE
@@ -81,13 +82,19 @@ class SystemRoutes:
             ready=readiness.ready,
             components=readiness.components,
             counts=self._counts(access.authors),
-            waiting=self._parts.log.waiting(),  # after what fills the log: an event on its way is seen by one of them
+            waiting=self._waiting(),  # after what fills the log: an event on its way is seen by one of them
             captured=captured,
             reemissions=reemissions,
             embedding=self._parts.embedder.spec.id,
             seconds_to_searchable=self._parts.seconds_to_searchable(),
             chunks_embedded=self._parts.chunks_embedded() if access.authors is None else 0,
         )
+
+    def _waiting(self) -> int | None:
+        try:
+            return self._parts.log.waiting()
+        except LogUnavailable:  # of a system without its log this is what one wants to read
+            return None
 
     def _readiness(self) -> Readiness:
         components = self._parts.components()

@@ -1,7 +1,4 @@
-"""What was applied just now, told inside this process.
-
-Where the API runs in another process than the flow it hears nothing here, and will have to look for itself.
-"""
+"""What was applied just now, told inside this process; `reports.py` carries it to another one."""
 
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -59,3 +56,8 @@ class News:
         for item in news:
             for listener in self._listeners:
                 listener.put(item)
+
+    def lose(self) -> None:
+        """Have every listener know that it has missed something."""
+        for listener in self._listeners:
+            listener.lost = True
