@@ -149,7 +149,7 @@ class SystemStatus(Contract):
     seconds_to_searchable: float | None = None
     """Commit to searchable of the last live change; None before the first."""
     chunks_embedded: NonNegativeInt = 0
-    """Chunks that got a new vector since the flow's process started; those that kept an earlier one are not among them."""
+    """Chunks that got a new vector since the flow's process started; without those that kept an earlier one."""
 
 
 class ComponentStatus(Contract):

@@ -23,6 +23,7 @@ from twin_platform.embedding.port import Embedder
 from twin_platform.features.open import open_feature_store
 from twin_platform.log.open import open_event_log
 from twin_platform.records.open import open_record_store
+from twin_platform.reports import Reporter
 from twin_platform.service import Service
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import Logger
@@ -89,4 +90,8 @@ def open_stream(
         )
         stores = Stores(documents, records, log, features, clock, settings.flow_count)
         housekeeper = Housekeeper(stores, registry, logger)
-        yield [stream, housekeeper] if settings.flow_index == 0 else [stream]
+        name = "feature-stream" if settings.flow_count == 1 else f"feature-stream {settings.flow_index}"
+        services: dict[str, FeatureStream | Housekeeper] = {name: stream}
+        if settings.flow_index == 0:
+            services["housekeeper"] = housekeeper
+        yield *services.values(), Reporter(records, clock, services, stream.status, features.listen())
