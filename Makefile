@@ -107,6 +107,9 @@ bench-api: setup ## What a chat call costs beside the model, and a hundred strea
 soak: setup ## Ten minutes of load while anything is killed, a verdict and a plot (SECONDS=600 WAY=up|services)
 	$(python) -m benchmarks.soak --seconds $(or $(SECONDS),600) --way $(or $(WAY),up)
 
+bench-scale: setup ## Documents a second by the number of flow processes, each waiting 20 ms per document
+	$(python) -m benchmarks.scale
+
 bench-cdc: setup ## What cdc carries from MongoDB's adapter, and its memory in a re-emission
 	$(python) -m benchmarks.cdc
 

@@ -28,9 +28,9 @@ from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
 
 FIRST_BACKOFF = 0.2
-LAST_BACKOFF = 30.0
-WAIT_FOR_QUEUES = 0.1
-"""Seconds between looks while cdc has not declared the queues yet."""
+LAST_BACKOFF = 5.0
+FIRST_LOOK = 0.1
+"""Seconds between the first two looks for queues that cdc has not declared yet; doubled up to `LAST_BACKOFF`."""
 
 
 @dataclass
@@ -54,7 +54,7 @@ class FeatureStream:
     def run(self, stop: Flag) -> None:
         """Run until `stop` is set; whatever was not acknowledged comes again. Any but a transient error is raised."""
         asked = False
-        backoff = FIRST_BACKOFF
+        backoff, look = FIRST_BACKOFF, FIRST_LOOK
         while not stop.is_set():
             began = self.clock.monotonic()
             try:
@@ -62,7 +62,8 @@ class FeatureStream:
                     self._ask_if_empty()
                     asked = True
                 if self.log.missing():
-                    stop.wait(WAIT_FOR_QUEUES)
+                    stop.wait(look)
+                    look = min(look * 2, LAST_BACKOFF)
                     continue
                 self._tell("running", None)
                 self._flow(stop)
