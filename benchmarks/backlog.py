@@ -2,7 +2,7 @@
 
 Each case is a system of its own on a real `twin up`, parent and child measured together: a backlog of posts and one of
 articles that were written while nothing ran, a book that is embedded in slices, and edits of the same few documents
-until the data folder would show it.
+until the data folder would show it. The articles on a broker are one flow process's.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from benchmarks.backlog_rows import Sizes, interrupted, memory_rows
 from benchmarks.book import book
+from benchmarks.broker_backlog import broker_articles
 from benchmarks.edits import edits
 from benchmarks.generated import article, post
 from benchmarks.memory import watched
@@ -112,6 +113,7 @@ def articles(sizes: Sizes) -> list[Row]:
 CASES: dict[str, Callable[[Sizes], list[Row]]] = {
     "posts": posts,
     "articles": articles,
+    "broker": broker_articles,
     "book": book,
     "edits": edits,
     "inputs": inputs,

@@ -12,12 +12,10 @@ from tempfile import TemporaryDirectory
 from benchmarks.broker import Broker, broker
 from benchmarks.generated import post
 from benchmarks.ledger import Ledger
+from benchmarks.published import publish
 from benchmarks.report import Row, report
 from benchmarks.served import ServedServices
 from benchmarks.spawn import wait_until
-from twin_contracts.documents import content_hash
-from twin_contracts.events import Cause, DocumentChanged, Version
-from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import RecordStatus
 from twin_platform.features.open import read_feature_store
 
@@ -29,27 +27,6 @@ GOAL = 3.5
 LONGEST_SECONDS = 300.0
 
 
-def event(number: int) -> DocumentChanged:
-    """Return the event of one of the posts."""
-    document = post(number, CHARACTERS)
-    return DocumentChanged(
-        document_id=document.id,
-        version=Version(seconds=1_700_000_000, increment=number),
-        cause=Cause.LIVE,
-        content_hash=content_hash(document),
-        size=CHARACTERS,
-        after=document,
-    )
-
-
-def publish(services: ServedServices, numbers: range) -> None:
-    """Publish these posts, each in its partition, and wait until all are confirmed."""
-    events = [event(number) for number in numbers]
-    queues = [Queue(partition_of(one.document_id, services.log.partitions), Lane.LIVE) for one in events]
-    for confirmation in [services.log.publish(queue, one) for queue, one in zip(queues, events, strict=True)]:
-        confirmation.result(LONGEST_SECONDS)
-
-
 def rate(started: Broker, flows: int) -> float:
     """Return how many documents a second so many flow processes index from a backlog."""
     with (
@@ -59,7 +36,7 @@ def rate(started: Broker, flows: int) -> float:
     ):
 
         def index(numbers: range, indexed: int) -> None:
-            publish(services, numbers)
+            publish(services.log, (post(number, CHARACTERS) for number in numbers))
             wait_until(
                 lambda: features.count_records(RecordStatus.INDEXED) == indexed,
                 LONGEST_SECONDS,
