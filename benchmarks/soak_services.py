@@ -115,15 +115,18 @@ class SoakedServices:
 
     def _kill(self, chance: random.Random) -> str:
         process = chance.choice(self._processes)
-        process.kill()
-        self._kills += 1
+        self._kill_one(process)
         return f"kill -9 {process.name}"
 
     def _kill_all(self, _chance: random.Random) -> str:
         for process in self._processes:
-            process.kill()
-            self._kills += 1
+            self._kill_one(process)
         return "kill -9 every service"
+
+    def _kill_one(self, process: Process) -> None:
+        """Kill it; one that has just died by itself is not counted."""
+        self._kills += process.alive
+        process.kill()
 
     def _pause(self, chance: random.Random) -> str:
         process: Process = chance.choice(self._processes)
