@@ -24,6 +24,7 @@ from twin_contracts.records import RecordStatus
 from twin_feature_stream.in_hand import IN_HAND
 from twin_platform.features.open import read_feature_store
 from twin_platform.features.port import FeatureStore
+from twin_platform.log.rabbitmq_link import HEARTBEAT_SECONDS
 
 WAIT = "20"
 """Milliseconds a document takes in a flow that is to have something in hand whenever it is looked at."""
@@ -40,9 +41,15 @@ def flow(services: Services, index: int, count: int, name: str | None = None) ->
     return services.start_flow(name, FLOW_INDEX=str(index), FLOW_COUNT=str(count))
 
 
-def waiting_flow(services: Services, name: str) -> Process:
-    """Start the only flow, or its stand-by: one that has something in hand most of the time."""
-    return services.process(name, "-m", "benchmarks.waiting_flow", WAIT).start().wait_for_state("running")
+def waiting_flow(services: Services, name: str, heartbeat: float) -> Process:
+    """Start the only flow, or its stand-by: one that has something in hand most of the time.
+
+    Args:
+        heartbeat: seconds; three of them are how long the broker waits for a process that holds still.
+    """
+    log = f"{services.url('log')}?heartbeat={heartbeat:g}"
+    process = services.process(name, "-m", "benchmarks.waiting_flow", WAIT, FEATURE_STREAM_LOG_URL=log)
+    return process.start().wait_for_state("running")
 
 
 def put(services: Services, documents: Sequence[Raw]) -> None:
@@ -194,12 +201,13 @@ def test_a_stopped_flow_continues_behind_its_stand_by(
     services: Services, load: Load, seen: Seen, durations: Durations
 ) -> None:
     load.rate = 30
+    heartbeat = durations(ci=3, full=HEARTBEAT_SECONDS)
     services.start_cdc()
-    first = waiting_flow(services, "first")
+    first = waiting_flow(services, "first", heartbeat)
     with load.running(), watching(services) as watch:
         wait_until(lambda: owner(services) is not None, 60, lambda: first.said)
         its = owner(services)
-        stand_by = waiting_flow(services, "stand-by")
+        stand_by = waiting_flow(services, "stand-by", heartbeat)
         load.wait_for(30)
         first.stop_signal()
         stopped = time.monotonic()
