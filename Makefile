@@ -16,6 +16,9 @@ setup: ## Make .venv with everything of requirements.lock
 demo: setup ## See it work, in a data folder of its own (FROM=<your feed, page, folder or repository>)
 	@.venv/bin/twin demo $${FROM:+"$$FROM"}
 
+up-processes: setup ## Run the system as a process for each service, on a RabbitMQ of its own or RABBITMQ_URL (FLOWS=1..8)
+	@FLOWS='$(FLOWS)' FOLDER='$(FOLDER)' $(python) -m benchmarks.up_processes
+
 demo-crash: setup ## See a system killed three times in the middle of its work, and nothing lost
 	@$(python) -m benchmarks.demo_crash
 
