@@ -18,9 +18,9 @@ _METRICS = PrometheusMetrics(METRICS)
 
 
 @contextmanager
-def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
+def _opened(settings: Settings, stop: Flag) -> Iterator[Sequence[Service]]:
     embedder = open_embedder(EmbeddingSettings.of(settings), lambda step: _LOGGER.event("embedder", step=step))
-    with open_stream(settings, embedder, _LOGGER, metrics=_METRICS) as services:
+    with open_stream(settings, embedder, _LOGGER, metrics=_METRICS, stopping=stop.is_set) as services:
         yield services
 
 

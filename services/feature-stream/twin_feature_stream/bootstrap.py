@@ -1,6 +1,6 @@
 """Composition root: the one place that names the handlers, each in its place in the table, and opens the stores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from twin_contracts.documents import DocumentType
@@ -62,11 +62,13 @@ def open_stream(
     logger: Logger,
     registry: HandlerRegistry | None = None,
     metrics: Metrics | None = None,
+    stopping: Callable[[], bool] = lambda: False,
 ) -> Iterator[Sequence[Service]]:
     """Yield one flow's services, ready to run; their stores are closed afterwards.
 
     Args:
         registry: other handlers than `build_registry`'s, for a test that breaks one.
+        stopping: says that the process is to end, and no store is to be waited for.
     """
     clock = SystemClock()
     registry = registry or build_registry(embedder)
@@ -74,7 +76,7 @@ def open_stream(
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
         open_event_log(settings.log_url) as log,
-        open_feature_store(settings.features_url, embedder.spec) as features,
+        open_feature_store(settings.features_url, embedder.spec, stopping=stopping) as features,
     ):
         stream = FeatureStream(
             documents=documents,
