@@ -1,0 +1,259 @@
+"""`make up-processes`: every service a process of its own, used as a person uses the system, and stopped by Ctrl-C."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from benchmarks import broker
+from benchmarks.processes import ROOT, Process
+from benchmarks.spawn import Spawner, free_port, wait_until
+from fakes.site import Site
+
+pytestmark = [
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(broker.program() is None and not os.environ.get("RABBITMQ_URL"), reason=broker.NONE),
+]
+
+PORTS = ("RAG_API_PORT", "CRAWLER_PORT", "CDC_PORT", "FEATURE_STREAM_PORT")
+FLOWS = 2
+STOP_SECONDS = 10.0
+TIDES = "The tide gauge at Brest has been read every day since 1807."
+GEARS = "Spiral bevel gears run quieter than straight ones because their teeth meet gradually."
+PAGE = "".join(
+    f"<p>In the year {1700 + year} the mill at Ahrensfelde ground {year * 7} sacks of rye for its bakers.</p>"
+    for year in range(8)
+)
+
+
+@dataclass
+class Up:
+    """One `make up-processes`, and `twin` commands that speak to it."""
+
+    folder: Path
+    settings: dict[str, str]
+    spawner: Spawner = field(default_factory=Spawner)
+
+    def __post_init__(self) -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TWIN_", "LLM_"))}
+        environment["PYTHONPATH"] = str(ROOT)
+        environment |= {"FOLDER": str(self.folder / "data"), "EMBEDDING_MODEL": "hashing", **self.settings}
+        self.process = Process(
+            "up", ("-m", "benchmarks.up_processes"), environment, self.folder / "up.log", self.spawner
+        )
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.settings['RAG_API_PORT']}"
+
+    @property
+    def key(self) -> str:
+        return (self.folder / "data" / "key").read_text().strip()
+
+    def start(self) -> None:
+        self.process.start()
+        wait_until(
+            lambda: "LLM Twin is up" in self.process.said or not self.process.alive, 120, lambda: self.process.said
+        )
+        assert self.process.alive, self.process.said
+
+    def client(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.key}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60.0, trust_env=False)
+
+    def twin(self, *words: str) -> str:
+        """Run a `twin` command, and return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "twin_cli", *words],
+            env={**os.environ, "TWIN_URL": self.url, "TWIN_API_KEY": self.key},
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.process.said[-3000:]}"
+        return done.stdout + done.stderr
+
+    def put(self, name: str, text: str) -> None:
+        """Store a document, and wait until it is indexed."""
+        with self.client() as client:
+            client.put(f"/v1/documents/{name}", json={"text": text, "type": "post"}).raise_for_status()
+            self.wait_indexed(client, name)
+
+    def wait_indexed(self, client: httpx.Client, name: str) -> None:
+        status = client.get(f"/v1/documents/{name}?wait=indexed&timeout=30").raise_for_status().json()["status"]
+        assert status == "indexed", self.process.said[-3000:]
+
+    def found(self, query: str) -> list[str]:
+        with self.client() as client:
+            hits = client.post("/v1/search", json={"query": query, "limit": 5}).raise_for_status().json()["hits"]
+        return [hit["text"] for hit in hits]
+
+    def running(self) -> list[psutil.Process]:
+        """Return every process below this one."""
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def one(self, module: str) -> psutil.Process:
+        return next(one for one in self.running() if module in one.cmdline())
+
+    def interrupt(self) -> int:
+        """Do what Ctrl-C does."""
+        os.kill(self.process.pid, signal.SIGINT)
+        return self.process.wait(STOP_SECONDS)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    with Site() as site:
+        yield site
+
+
+@pytest.fixture(scope="module")
+def up(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    flows = free_port()
+    settings = {name: str(free_port()) for name in PORTS} | {"FEATURE_STREAM_PORT": str(flows)}
+    up = Up(tmp_path_factory.mktemp("up"), settings | {"FLOWS": str(FLOWS), "CRAWLER_ALLOW_HOSTS": site.allow})
+    try:
+        up.start()
+        yield up
+    finally:
+        if up.process.alive:
+            up.process.kill()
+        up.spawner.close()
+
+
+def test_what_is_imported_is_asked_for_changed_and_deleted(up: Up) -> None:
+    texts = up.folder / "texts"
+    texts.mkdir()
+    for name, text in (("tides", TIDES), ("gears", GEARS)):
+        (texts / f"{name}.md").write_text(f"# {name}\n\n{text}\n")
+
+    assert "2 stored, 2 indexed" in up.twin("import", str(texts))
+
+    assert "1807" in up.twin("search", "tide gauge at Brest")
+    assert TIDES in up.twin("ask", "Since when has the tide gauge at Brest been read?")
+    (texts / "tides.md").write_text(f"# tides\n\n{TIDES.replace('1807', '1811')}\n")
+    up.twin("import", str(texts))
+    found = up.found("tide gauge at Brest")
+    assert any("1811" in text for text in found)
+    assert not any("1807" in text for text in found)
+
+    with up.client() as client:
+        documents = client.get("/v1/documents").raise_for_status().json()["items"]
+    up.twin("forget", "--yes", next(one["document_id"] for one in documents if one["title"] == "tides"))
+    wait_until(lambda: not any("1811" in text for text in up.found("tide gauge at Brest")), 30, lambda: "still there")
+
+
+def test_events_tell_what_the_flows_apply(up: Up) -> None:
+    heard: list[str] = []
+    listening = threading.Event()
+
+    def listen() -> None:
+        with up.client() as client, client.stream("GET", "/v1/events", params={"seconds": 60}) as response:
+            for line in response.iter_lines():
+                listening.set()
+                heard.append(line)
+                if line == "event: deleted":
+                    return
+
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    assert listening.wait(30)
+
+    up.put("told", "A document that somebody listens for.")
+    with up.client() as client:
+        client.delete("/v1/documents/told").raise_for_status()
+    listener.join(30)
+
+    assert [line for line in heard if line.startswith("event: ")] == ["event: indexed", "event: deleted"]
+
+
+def test_a_link_is_crawled_by_the_crawlers_process(up: Up, site: Site) -> None:
+    link = site.page("/mill", f"<html><head><title>Mill</title></head><body><article>{PAGE}</article></body></html>")
+
+    printed = up.twin("crawl", link)
+
+    assert ": stored 1" in printed
+    assert any("Ahrensfelde" in text for text in up.found("sacks of rye"))
+
+
+def test_status_parked_audit_and_resync_speak_to_all_processes(up: Up) -> None:
+    up.put("kept", GEARS)
+
+    status = up.twin("status")
+    services = ("cdc", "crawler", "feature-stream 0", "feature-stream 1", "housekeeper", "vectors", "log", "documents")
+    for name in services:
+        assert f"{name}: ready" in status
+    assert "all changes captured" in status
+    assert "freshness" in status
+    assert "nothing" in up.twin("parked", "list")
+    assert "all is one" in up.twin("audit")
+    up.twin("resync")
+    assert GEARS in up.found("spiral bevel gears")
+
+
+def test_each_service_tells_its_health_on_a_port_of_its_own(up: Up) -> None:
+    first = int(up.settings["FEATURE_STREAM_PORT"])
+
+    for port in (up.settings["CDC_PORT"], first, first + 1, up.settings["CRAWLER_PORT"], up.settings["RAG_API_PORT"]):
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).json()["ready"], port
+
+
+@pytest.mark.parametrize("module", ["twin_cdc", "twin_rag_api"])
+def test_a_process_that_dies_is_started_again_and_that_is_said(up: Up, module: str) -> None:
+    killed = up.one(module)
+
+    killed.kill()
+
+    wait_until(lambda: any(module in one.cmdline() for one in up.running()), 30, lambda: up.process.said[-2000:])
+    assert f"{module.removeprefix('twin_').replace('_', '-')} has died (-9); starting it again" in up.process.said
+    wait_until(lambda: is_ready(up), 60, lambda: up.process.said[-2000:])
+    up.put(f"after {module}".replace(" ", "-"), TIDES)
+
+
+def test_ctrl_c_stops_every_process_and_a_restart_has_everything(up: Up) -> None:
+    up.put("lasting", "What lasts is written down before it is acknowledged.")
+    key, running = up.key, up.running()
+
+    status = up.interrupt()
+
+    assert status == 0, up.process.said
+    assert [one for one in running if one.is_running() and one.status() != psutil.STATUS_ZOMBIE] == []
+    up.start()
+    assert up.key == key
+    assert up.found("written down before it is acknowledged")[0].startswith("What lasts")
+    with up.client() as client:
+        assert client.get("/v1/documents/lasting").json()["status"] == "indexed"
+
+
+def test_a_taken_port_is_one_line_and_nothing_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        refused = Up(tmp_path, {name: str(free_port()) for name in PORTS} | {"CDC_PORT": port})
+        refused.process.start()
+
+        assert refused.process.wait(30) == 1
+
+    (line,) = [line for line in refused.process.said.splitlines() if "stop" not in line]
+    assert f"port {port} is taken (Address already in use)" in line
+    assert "CDC_PORT" in line
+    refused.spawner.close()
+
+
+def is_ready(up: Up) -> bool:
+    try:
+        answer = httpx.get(f"{up.url}/readyz", trust_env=False)
+    except httpx.TransportError:
+        return False
+    return answer.is_success and all(one["state"] == "ready" for one in json.loads(answer.content)["components"])
