@@ -18,7 +18,9 @@ README = ROOT / "README.md"
 DEFAULT_PORT = 8787
 STARTED_WITHIN = 240.0
 """Seconds; the first start may have to fetch the embedding model."""
-DONE_BEFORE = re.compile(r"git clone .*|cd llm-twin|make (setup|test|test-unit|lint|types|imports|size|ci|demo-crash|up-processes.*)")
+DONE_BEFORE = re.compile(
+    r"git clone .*|cd llm-twin|make (setup|test|test-unit|lint|types|imports|size|ci|demo-crash|up-processes.*)"
+)
 """What CI itself did to come here, or does beside this test: by `make ci`, or in a test of its own."""
 
 
