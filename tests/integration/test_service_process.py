@@ -1,6 +1,7 @@
 """Services as processes of their own: how they start, stop, refuse and fail; a killed test leaves none behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -17,6 +18,7 @@ from benchmarks.load import Load
 from benchmarks.processes import ROOT, Process, Services
 from benchmarks.spawn import wait_until
 from benchmarks.targets import StoreTarget
+from twin_contracts.http import Readiness
 from twin_platform.records.positions import POSITIONS, SOURCE
 from twin_platform.service import REFUSED
 
@@ -54,6 +56,40 @@ service.FIRST_BACKOFF, service.STOP_SECONDS = 0.01, 0.5
 sys.exit(service.run_process(Nothing, opened, JsonLogger("test")))
 """
 
+WATCHED = """
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from twin_platform import service
+from twin_platform.errors import TransientError
+from twin_platform.telemetry.logs import JsonLogger
+from twin_platform.telemetry.prometheus import PrometheusMetrics
+from twin_platform.telemetry.server import Listening
+
+there, broken = Path(sys.argv[1], "there"), Path(sys.argv[1], "broken")
+
+class Settings(Listening):
+    port: int | None = 0
+
+class Works:
+    status = SimpleNamespace(state="running", detail=None)
+
+    def run(self, stop):
+        while not stop.wait(0.01):
+            if broken.exists():
+                raise TransientError("it broke")
+
+@contextmanager
+def opened(settings, stop):
+    if broken.exists() or not there.exists():
+        raise TransientError("the store is away")
+    yield (Works(),)
+
+service.FIRST_BACKOFF = service.LAST_BACKOFF = 0.01
+sys.exit(service.run_process(Settings, opened, JsonLogger("test"), PrometheusMetrics([])))
+"""
+
 
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
@@ -88,6 +124,68 @@ def test_a_signal_stops_cdc_and_the_flow_cleanly_and_writes_the_position(service
     flow.start()
     services.wait_until_quiet()
     assert services.verdict().exact
+
+
+def url_of(process: Process) -> str:
+    """Return where it tells how it is, once it does."""
+    wait_to_hear(process, '"event": "health"')
+    return next(line["url"] for line in process.events() if line["event"] == "health")
+
+
+def readiness(url: str) -> tuple[int, list[tuple[str, str, str | None]]]:
+    """Return what a probe sees: the status, and each component's name, state and reason."""
+    answer = httpx.get(f"{url}/readyz", trust_env=False)
+    told = Readiness.model_validate_json(answer.content)
+    assert told.ready == answer.is_success
+    return answer.status_code, [(one.name, one.state, one.detail) for one in told.components]
+
+
+def test_cdc_and_the_flow_tell_how_they_are_where_they_have_a_port(services: Services) -> None:
+    Load(1, StoreTarget(services.documents), services.ledger).run(20)
+    cdc = url_of(services.start_cdc(CDC_PORT="0"))
+    flow = url_of(services.start_flow(FEATURE_STREAM_PORT="0"))
+    wait_until(lambda: readiness(cdc) == (200, [("Relay", "ready", None)]), 30, lambda: str(readiness(cdc)))
+    both = [("FeatureStream", "ready", None), ("Housekeeper", "ready", None)]
+    wait_until(lambda: readiness(flow) == (200, both), 30, lambda: str(readiness(flow)))
+    services.wait_until_quiet()
+
+    told = httpx.get(f"{cdc}/metrics", trust_env=False).text + httpx.get(f"{flow}/metrics", trust_env=False).text
+
+    assert re.search(r'^twin_cdc_documents_published_total{lane="refill"} [1-9]', told, re.MULTILINE)
+    assert re.search(r'^twin_flow_documents_committed_total{outcome="indexed"} [1-9]', told, re.MULTILINE)
+    assert 'twin_cdc_unconfirmed_events{window="feed"} 0.0' in told
+    assert 'twin_flow_unacknowledged_events{place="handed_out"} 0.0' in told
+    assert 'twin_component_state{component="Relay"} 2.0' in told
+    assert "twin_cdc_oplog_headroom_seconds" not in told
+    assert httpx.get(f"{cdc}/healthz", trust_env=False).json() == {"status": "alive"}
+    assert httpx.get(f"{cdc}/other", trust_env=False).status_code == 404
+
+
+def test_a_port_that_is_taken_ends_the_process_and_names_the_setting(services: Services) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        refused = services.start_cdc(CDC_PORT=str(taken.getsockname()[1]))
+
+        assert refused.wait(30) == REFUSED
+    assert "set CDC_PORT to a free port" in refused.said
+    assert "section 'A setting is wrong'" in refused.said
+
+
+def test_a_process_answers_while_its_stores_are_away_and_tells_late_from_dead(services: Services) -> None:
+    process = services.process("watched", "-c", WATCHED, str(services.folder)).start()
+    url = url_of(process)
+
+    def becomes(status: int, *told: str | None) -> None:
+        wait_until(lambda: readiness(url) == (status, [told]), 30, lambda: f"{readiness(url)}\n{process.said}")
+
+    becomes(503, "process", "starting", "the store is away")
+    (services.folder / "there").touch()
+    becomes(200, "Works", "ready", None)
+    (services.folder / "broken").touch()
+    becomes(200, "process", "degraded", "the store is away")
+    (services.folder / "broken").unlink()
+    becomes(200, "Works", "ready", None)
+
+    assert process.terminate() == 0
 
 
 def crawler(services: Services, name: str, port: int) -> Process:

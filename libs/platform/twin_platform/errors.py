@@ -28,7 +28,10 @@ class PermanentError(PlatformError):
 class UnknownScheme(PermanentError):
     """A URL names an adapter that does not exist."""
 
+    runbook = "A setting is wrong"
+
     def __init__(self, port: str, url: str, known: tuple[str, ...]) -> None:
         self.port, self.url, self.known = port, url, known
         schemes = ", ".join(f"{scheme}://" for scheme in known)
-        super().__init__(f"no {port} adapter for {url!r}; use a URL that starts with one of: {schemes}")
+        scheme = url.partition("://")[0]  # what follows may hold a password
+        super().__init__(f"no {port} adapter for {scheme!r}; use a URL that starts with one of: {schemes}")

@@ -51,9 +51,13 @@ _NO_REPLICA_SET = frozenset({123, 40573})
 class ServerUnfit(PermanentError):
     """A server that cannot do what the system needs of it."""
 
+    runbook = "A server cannot do what is needed"
+
 
 class UrlUnreadable(PermanentError):
     """A URL that the driver cannot read; never quotes it, since it may hold a password."""
+
+    runbook = "A setting is wrong"
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -64,6 +68,8 @@ class UrlUnreadable(PermanentError):
 
 class ServerRefused(PermanentError):
     """The server refused a command, and would again."""
+
+    runbook = "A server refuses"
 
     def __init__(self, tried: str, why: str) -> None:
         self.tried, self.why = tried, why

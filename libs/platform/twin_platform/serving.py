@@ -20,6 +20,8 @@ _GRACE_SECONDS: Final = 3
 class CannotListen(PermanentError):
     """Something else listens there, or it is no address of this machine, or not this user's to take."""
 
+    runbook = "A setting is wrong"
+
     def __init__(self, host: str, port: int, error: OSError) -> None:
         self.host, self.port = host, port
         self.why = error.strerror or str(error)

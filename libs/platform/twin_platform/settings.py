@@ -22,6 +22,8 @@ _ALIKE = 0.85
 class SettingsInvalid(PermanentError):
     """Settings that are wrong, missing or misspelt; a line for each."""
 
+    runbook = "A setting is wrong"
+
     def __init__(self, faults: tuple[str, ...]) -> None:
         self.faults = faults
         super().__init__("\n".join(f"{fault}; {_FILE}.example says what can be set" for fault in faults))

@@ -25,6 +25,8 @@ _NOT_ALLOWED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY}
 class ForeignDatabase(PermanentError):
     """The file is not a database of this system, or is damaged."""
 
+    runbook = "A database that cannot be opened"
+
     def __init__(self, path: str, why: str, holds: str) -> None:
         self.path, self.why = path, why
         super().__init__(f"{path!r} cannot be used: {why}. It is left untouched, and holds {holds}")
@@ -36,6 +38,8 @@ class _NotOurs(sqlite3.DatabaseError):
 
 class OtherFormat(PermanentError):
     """The file is ours, but of a format that this program cannot read."""
+
+    runbook = "A newer version has written"
 
     def __init__(self, path: str, found: int, known: int) -> None:
         self.path, self.found, self.known = path, found, known

@@ -113,6 +113,9 @@ class TestHeadroom:
 
         assert store.headroom(token(FIRST.time)) == 0.0
 
+    def test_of_a_damaged_position_it_is_not_known(self, server: Server) -> None:
+        assert MongoDocumentStore(server.handle(), SettableClock()).headroom("damaged") is None
+
     def test_without_permission_it_is_not_known(self, server: Server) -> None:
         store = MongoDocumentStore(server.handle(), SettableClock())
         server.may_read_oplog = False

@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import datetime
 from typing import Final, Self
 
+import pymongo
 from bson.timestamp import Timestamp
 from pymongo.database import Database
 from pymongo.errors import PyMongoError
@@ -25,6 +26,8 @@ from twin_platform.telemetry.clock import Clock
 COLLECTION: Final = "documents"
 TEXT_IDS: Final = {"_id": {"$type": "string"}}
 """Ids of another type are no document ids: the validator refuses them, and no page begins at one."""
+HEADROOM_SECONDS: Final = 1.0
+"""How long a figure may keep the relay waiting."""
 WAIT_SECONDS: Final = 10.0
 """How long a read waits for the time it is to have reached; a new primary can be behind for a moment."""
 _POLL_SECONDS: Final = 0.05
@@ -167,15 +170,16 @@ class MongoDocumentStore:
         return True
 
     def headroom(self, position: str) -> float | None:
-        """Return the seconds from the oldest entry of the oplog to the position; None where it may not be read."""
+        """Return the seconds from the oplog's oldest entry to the position; None where it cannot be read at once."""
         local = self._database.client.get_database(
             "local", read_preference=ReadPreference.PRIMARY, read_concern=ReadConcern("local")
         )
         try:
-            oldest = local.get_collection("oplog.rs").find_one({}, {"ts": 1}, sort=[("$natural", 1)])
-        except PyMongoError:
+            with pymongo.timeout(HEADROOM_SECONDS):
+                oldest = local.get_collection("oplog.rs").find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+            return None if oldest is None else max(0.0, float(time_of(position).seconds - oldest["ts"].time))
+        except (PyMongoError, ValueError):  # the latter for a position that is damaged: the feed will say so
             return None
-        return None if oldest is None else max(0.0, float(time_of(position).seconds - oldest["ts"].time))
 
     def forget_deletions(self, before: datetime) -> int:  # noqa: ARG002 - the port's signature
         """Return 0: the oplog forgets by itself, and keeps 48 hours where it is set up as the documentation says."""

@@ -13,6 +13,8 @@ class EmbeddingInterrupted(TransientError):
 class WeightsUnavailable(PermanentError):
     """None of the places that the model's weights may come from had them."""
 
+    runbook = "The embedding model cannot be had"
+
     def __init__(self, model: str, tried: tuple[str, ...]) -> None:
         self.model, self.tried = model, tried
         steps = "\n".join(f"  - {line}" for line in tried)
@@ -25,6 +27,8 @@ class WeightsUnavailable(PermanentError):
 
 class WeightsInvalid(PermanentError):
     """A folder of weights is not what it says it is."""
+
+    runbook = "The embedding model cannot be had"
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why

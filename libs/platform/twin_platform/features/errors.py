@@ -21,6 +21,8 @@ class CollectionMissing(FeaturesUnavailable):
 class PointRefused(PermanentError):
     """The vector store refuses something that it was to write, and would again; of the rest, any part is written."""
 
+    runbook = "A server refuses"
+
     def __init__(self, why: str) -> None:
         self.why = why
         super().__init__(f"the vector store refuses to write this: {why}")
@@ -28,6 +30,8 @@ class PointRefused(PermanentError):
 
 class FeaturesUnreadable(PermanentError):
     """The folder holds something that this engine cannot open."""
+
+    runbook = "A database that cannot be opened"
 
     def __init__(self, path: str, why: str) -> None:
         self.path, self.why = path, why
@@ -40,9 +44,13 @@ class FeaturesUnreadable(PermanentError):
 class FeaturesUnfit(PermanentError):
     """A server, or something on it, that will not do."""
 
+    runbook = "A server cannot do what is needed"
+
 
 class FeaturesRefused(PermanentError):
     """The server understood a request and refuses it, and would again."""
+
+    runbook = "A server refuses"
 
     def __init__(self, tried: str, why: str, status: int) -> None:
         self.tried, self.why, self.status = tried, why, status

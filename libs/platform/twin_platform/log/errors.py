@@ -29,6 +29,8 @@ class RightTaken(TransientError):
 class PartitionsFixed(PermanentError):
     """The log was installed with another number of partitions."""
 
+    runbook = "A setting is wrong"
+
     def __init__(self, log: str, installed: int, asked: int) -> None:
         self.log, self.installed, self.asked = log, installed, asked
         super().__init__(
@@ -39,6 +41,8 @@ class PartitionsFixed(PermanentError):
 
 class NewerSchema(PermanentError):
     """An event was written by a newer release than this one."""
+
+    runbook = "A newer version has written"
 
     def __init__(self, schema_version: int, known: int) -> None:
         self.schema_version, self.known = schema_version, known

@@ -15,6 +15,8 @@ class RecordsUnavailable(DatabaseUnavailable):
 class RecordUnreadable(PermanentError):
     """What is stored under a key is no record of its collection's model."""
 
+    runbook = "A database that cannot be opened"
+
     def __init__(self, collection: str, key: str, why: str) -> None:
         self.collection, self.key, self.why = collection, key, why
         super().__init__(

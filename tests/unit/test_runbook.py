@@ -1,0 +1,82 @@
+"""The runbook against the code: what an error or an alert names is there."""
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import twin_cdc
+import twin_feature_stream
+import twin_platform
+from twin_cdc import metrics as cdc
+from twin_feature_stream import metrics as flow
+from twin_platform.errors import PermanentError
+from twin_platform.service import CRASH
+from twin_platform.telemetry.health import STATES
+
+RUNBOOK = (Path(__file__).parents[2] / "docs/runbook.md").read_text("utf-8")
+HEADINGS = re.findall(r"^#+ (.+)$", RUNBOOK, re.MULTILINE)
+FIGURES = {metric.name for metric in (*cdc.METRICS, *flow.METRICS, STATES)}
+END_NO_SERVICE = {
+    "DocumentTooLarge": "told to whoever wrote it",
+    "KeyNameTaken": "told to whoever made the key",
+    "KeyNameUnknown": "told to whoever named it",
+    "PositionLost": "answered by a re-emission",
+    "RecordChanged": "each put that may meet it says what then",
+}
+"""The message says what to do, for all that could need it; so they have no section of their own."""
+
+
+def permanent_errors() -> Iterator[type[PermanentError]]:
+    for package in (twin_platform, twin_cdc, twin_feature_stream):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.endswith("__main__"):
+                continue
+            for member in vars(importlib.import_module(module.name)).values():
+                if isinstance(member, type) and issubclass(member, PermanentError) and member.__module__ == module.name:
+                    yield member
+
+
+ERRORS = sorted(permanent_errors(), key=lambda error: error.__name__)
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: error.__name__)
+def test_what_ends_a_service_names_a_section_that_is_there(error: type[PermanentError]) -> None:
+    assert error.runbook in HEADINGS
+
+
+def test_every_error_that_can_end_a_service_has_a_section_of_its_kind() -> None:
+    general = {error.__name__ for error in ERRORS if "runbook" not in vars(error)}
+
+    assert general - {"PermanentError"} == {*END_NO_SERVICE, "HandlersMissing"}
+
+
+def test_a_crash_has_a_section() -> None:
+    assert CRASH in HEADINGS
+
+
+def alerts() -> list[tuple[str, str, str]]:
+    """Return each alert's name, the anchor that it links to, and its condition."""
+    return re.findall(r"^\| \[([^]]+)\]\(#([^)]+)\) \| (.+?) \| [^|]+ \|$", RUNBOOK, re.MULTILINE)
+
+
+def test_every_alert_has_a_section() -> None:
+    assert len(alerts()) > 10
+    for name, anchor, _ in alerts():
+        assert name in HEADINGS
+        assert anchor == name.lower().replace(" ", "-")
+
+
+def test_every_figure_of_an_alert_exists() -> None:
+    named = {name for _, _, condition in alerts() for name in re.findall(r"twin_[a-z_]+", condition)}
+
+    assert {name.removesuffix("_bucket") for name in named} <= FIGURES
+
+
+def test_every_figure_is_in_the_runbook_or_tells_only_how_much_is_done() -> None:
+    unnamed = {name for name in FIGURES if name not in RUNBOOK}
+
+    assert unnamed == {flow.CHUNKS.name}
