@@ -216,7 +216,7 @@ def test_the_scheme_of_the_url_picks_the_adapter(folder: Path) -> None:
         assert store.is_empty()
 
     with pytest.raises(UnknownScheme, match="edge://"):
-        open_feature_store("https://qdrant:6333", EMBEDDER.spec)
+        open_feature_store("qdrant://vectors:6333", EMBEDDER.spec)
 
 
 def test_documents_that_are_edited_for_ever_take_no_more_room(folder: Path) -> None:
