@@ -11,8 +11,9 @@ from twin_cli.settings import Settings as TwinSettings
 from twin_crawler.settings import Settings as CrawlerSettings
 from twin_feature_stream.settings import Settings as FlowSettings
 from twin_platform.settings import ServiceSettings, SettingsInvalid, name_of
+from twin_rag_api.settings import Settings as ApiSettings
 
-ALL: list[type[ServiceSettings]] = [TwinSettings, CdcSettings, FlowSettings, CrawlerSettings]
+ALL: list[type[ServiceSettings]] = [TwinSettings, CdcSettings, FlowSettings, CrawlerSettings, ApiSettings]
 ENDS = "; .env.example says what can be set"
 
 
@@ -130,6 +131,19 @@ def test_a_wrong_value_is_told_with_what_would_be_right(
     monkeypatch.setenv(name, value)
 
     assert fault_of(TwinSettings) == f"{name}: {said.format(value=value)}, got {value!r}"
+
+
+def test_an_api_alone_refuses_vectors_in_a_folder_and_a_short_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    for store in ("DOCUMENTS", "RECORDS", "LOG"):
+        monkeypatch.setenv(f"RAG_API_{store}_URL", "sqlite://x")
+    monkeypatch.setenv("RAG_API_FEATURES_URL", "edge:///vectors")
+    monkeypatch.setenv("RAG_API_KEY", "short")
+
+    vectors, key = faults_of(ApiSettings)
+
+    assert "RAG_API_FEATURES_URL: vectors in a folder are one process's alone, and a flow has them open" in vectors
+    assert "name a Qdrant server (http://host:6333) here and in FEATURE_STREAM_FEATURES_URL" in vectors
+    assert key == "RAG_API_KEY: Value should have at least 16 items after validation, not 5"
 
 
 def test_a_secret_is_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
