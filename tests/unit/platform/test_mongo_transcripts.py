@@ -2,22 +2,24 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from hashlib import sha256
 from typing import cast
 
 import pytest
 from pymongo.database import Database
-from pymongo.errors import OperationFailure
+from pymongo.errors import DuplicateKeyError, OperationFailure, WriteConcernError
 
 from fakes.clock import SettableClock
 from fakes.flow import eventually, post
 from fakes.mongo import MemoryDatabase, Server, Stream
 from fakes.mongo_transcript import Step, TranscriptDatabase, errors_of, events_of, transcript
+from twin_contracts.documents import MAX_DOCUMENT_BYTES
 from twin_contracts.events import Version
-from twin_platform.documents.errors import PositionLost
+from twin_platform.documents.errors import PositionLost, StoreUnavailable
 from twin_platform.documents.mongo import MongoDocumentStore
-from twin_platform.documents.mongo_feed import MongoChangeFeed, pipeline_of, time_of
+from twin_platform.documents.mongo_feed import LOST, MongoChangeFeed, pipeline_of, time_of
 from twin_platform.documents.port import Change, DeletedDocument, InvalidDocument, StoredDocument
-from twin_platform.mongo import ServerRefused, ServerUnfit, Stored, require_fit
+from twin_platform.mongo import ServerRefused, ServerUnfit, Stored, require_fit, translated
 
 ENDING = {"drop", "rename", "dropDatabase", "invalidate"}
 
@@ -99,6 +101,18 @@ class TestEvents:
         assert lost is not None
         assert f"{ending!r}" in lost.why
 
+    def test_changes_of_documents_of_8_mib_pass_the_stream_whole(self) -> None:
+        lengths = [event["fullDocument"]["length of b"] for event in events_of("s11")]
+        assert set(lengths) == {MAX_DOCUMENT_BYTES}
+
+        with feed_of("s11") as feed:
+            changes, lost = all_of(feed)
+
+        assert lost is None
+        assert [(change.document_id, change.version) for change in changes] == told(events_of("s11"))
+        stored = '{"_id": "8 MiB", "b": "' + "x" * MAX_DOCUMENT_BYTES + '"}'
+        assert {getattr(change, "content_hash", None) for change in changes} == {sha256(stored.encode()).hexdigest()}
+
     def test_the_changes_of_one_transaction_share_a_version_and_come_without_body(self) -> None:
         with feed_of("s08") as feed:
             changes, _ = all_of(feed)
@@ -166,6 +180,21 @@ class TestPositions:
             feed.read(1, 1)
             assert feed.position() == second["_id"]["_data"]
 
+    def test_a_position_at_another_collections_event_is_one_like_any_other(self) -> None:
+        streams = [step["command"]["pipeline"][0]["$changeStream"] for step in transcript("s04") if is_opened(step)]
+        elsewhere = streams[-1]["startAfter"]["_data"]
+
+        with feed_of("s04", elsewhere) as feed:
+            changes, lost = all_of(feed)
+
+        assert lost is None
+        assert [(change.document_id, change.version) for change in changes] == told(events_of("s04"))
+
+    def test_a_position_of_a_stream_that_was_invalidated_is_lost_where_the_server_refuses_it(self) -> None:
+        [refused] = errors_of("s02")
+
+        assert refused["code"] in LOST
+
     @pytest.mark.parametrize("name", ["s04", "s05"])
     def test_a_position_that_is_damaged_or_gone_from_the_oplog_is_lost(self, name: str) -> None:
         refused = [
@@ -191,6 +220,11 @@ def is_refused(name: str, step: Step) -> bool:
     if "pipeline" not in step.get("command", {}):
         return False
     return "failure" in step or (name == "s04" and "reply" not in step)
+
+
+def is_opened(step: Step) -> bool:
+    """Return whether a step is a change stream that the server opened."""
+    return "pipeline" in step.get("command", {}) and "reply" in step
 
 
 class TestSnapshots:
@@ -221,6 +255,23 @@ class TestWrites:
         with pytest.raises(ServerRefused, match=refused["details"].get("errmsg", "failed validation")):
             store.upsert(post("a", "hello"))
 
+    def test_a_second_first_record_is_refused_as_the_server_refuses_it(self) -> None:
+        [_, duplicate] = errors_of("s12")
+        positions = Server().database().get_collection("positions")
+        positions.insert_one({"_id": "documents"})
+
+        with pytest.raises(DuplicateKeyError) as refused:
+            positions.insert_one({"_id": "documents"})
+
+        assert (refused.value.code, type(refused.value).__name__) == (duplicate["code"], duplicate["type"])
+
+    def test_a_write_that_an_election_interrupts_is_tried_again(self) -> None:
+        [interrupted] = errors_of("s14")
+        error = WriteConcernError(interrupted["message"], interrupted["code"], interrupted["details"])
+
+        with pytest.raises(StoreUnavailable), translated("write a document", StoreUnavailable):
+            raise error
+
 
 class TestServers:
     def test_a_member_of_a_replica_set_will_do(self) -> None:
@@ -235,9 +286,16 @@ class TestServers:
         with pytest.raises(ServerUnfit, match=r"--replSet rs0.*rs\.initiate"):
             require_fit(cast("Database[Stored]", database))
 
-    def test_a_standalones_refusals_say_the_same(self) -> None:
+    def test_a_standalones_refusal_of_a_stream_says_the_same(self) -> None:
         with pytest.raises(ServerUnfit, match=r"rs\.initiate"), feed_of("s06"):
             pass
+
+    def test_a_standalones_refusal_of_a_snapshot_says_the_same(self) -> None:
+        refused = errors_of("s06")[-1]["details"]
+        assert "snapshot" in refused["errmsg"]
+
+        with pytest.raises(ServerUnfit, match=r"rs\.initiate"), translated("read a snapshot", StoreUnavailable):
+            raise OperationFailure(refused["errmsg"], refused["code"], refused)
 
 
 class TestStandIn:
