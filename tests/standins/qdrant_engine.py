@@ -198,7 +198,9 @@ class _Held(BaseModel):
 
 
 def _edge_config(created: models.CreateCollection) -> edge.EdgeConfig:
-    _only(created, "vectors", "sparse_vectors", "optimizers_config")
+    _only(created, "vectors", "sparse_vectors", "optimizers_config", "strict_mode_config")
+    if created.strict_mode_config is None or created.strict_mode_config.enabled is not False:
+        raise Refusal(BAD_REQUEST, "only collections without the strict mode are known")
     if not isinstance(created.vectors, dict):
         raise Refusal(BAD_REQUEST, "only named vectors are known")
     distances = {models.Distance.DOT: edge.Distance.Dot}

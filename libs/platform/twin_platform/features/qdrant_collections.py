@@ -83,6 +83,8 @@ def _create(link: Link, name: str, alias: Alias, spec: EmbeddingSpec) -> None:
                 vectors_config={} if alias is Alias.DOCUMENTS else dense,
                 sparse_vectors_config={KEYWORDS: models.SparseVectorParams(modifier=models.Modifier.IDF)},
                 optimizers_config=models.OptimizersConfigDiff(indexing_threshold=kilobytes),
+                # A managed server forbids conditions on fields without an index; ours look at a few points only.
+                strict_mode_config=models.StrictModeConfig(enabled=False),
             ),
         )
     except FeaturesRefused:
