@@ -24,7 +24,7 @@ from twin_rag_api.adapters.open_model import open_model
 from twin_rag_api.bootstrap import Parts, build_api, end_streams
 from twin_rag_api.others import OtherProcesses
 from twin_rag_api.settings import Settings
-from twin_rag_api.stores import Asked, StoreWatch
+from twin_rag_api.stores import StoreWatch
 
 _LOGGER = JsonLogger("rag-api")
 _NOBODY: Final = uuid_of("no document")
@@ -42,12 +42,11 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
             read_feature_store(settings.features_url, embedder.spec) as features,
         ):
             others = OtherProcesses(records)
-            asked = {
-                "documents": Asked(lambda: documents.author_of(_NOBODY), without="degraded"),
-                "vectors": Asked(features.is_empty, without="stopped"),
-                "log": Asked(log.waiting, without="degraded"),
-            }
-            stores = StoreWatch(asked)
+            stores = (
+                StoreWatch("documents", partial(documents.author_of, _NOBODY), without="degraded"),
+                StoreWatch("vectors", features.is_empty, without="stopped"),
+                StoreWatch("log", log.waiting, without="degraded"),
+            )
             parts = Parts(
                 documents=documents,
                 records=records,
@@ -56,7 +55,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
                 log=log,
                 clock=clock,
                 default_author=partial(owner_of, records, otherwise=AuthorRef.of(settings.owner)),
-                components=lambda: (*stores.components(), *others.components()),
+                components=lambda: (*(one.component for one in stores), *others.components()),
                 captured=lambda: is_captured(documents, records),
                 listen=others.listen,
                 seconds_to_searchable=others.seconds_to_searchable,
@@ -66,7 +65,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
             app = build_api(parts, settings.key.get_secret_value())
             host, port = bound.getsockname()[:2]
             _LOGGER.event("listening", host=host, port=port)
-            yield others, stores, HttpService(app, bound, partial(end_streams, app))
+            yield others, *stores, HttpService(app, bound, partial(end_streams, app))
 
 
 def _say(event: str, told: str) -> None:

@@ -1,7 +1,6 @@
 """Whether the stores answer that an API stands on which is a process of its own."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from threading import Event as Flag
 from typing import Final, Literal
 
@@ -11,38 +10,30 @@ from twin_platform.errors import TransientError
 ASK_SECONDS: Final = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A store, by a question that costs it nothing."""
-
-    ask: Callable[[], object]
-    without: Literal["degraded", "stopped"]
-    """How the API is while the store is away: late in something, or unable to answer."""
-
-
 class StoreWatch:
-    """The service that asks them, so that nobody who wants to know has to wait for one that does not answer."""
+    """The service that asks one store, so that nobody who wants to know waits for one that does not answer."""
 
-    def __init__(self, stores: Mapping[str, Asked]) -> None:
-        """Prepare to ask these."""
-        self._stores = stores
-        self._found = {name: ComponentStatus(name=name, state="starting") for name in stores}
+    def __init__(self, name: str, ask: Callable[[], object], without: Literal["degraded", "stopped"]) -> None:
+        """Prepare to ask.
+
+        Args:
+            name: the store's, as a component.
+            ask: a question that costs it nothing.
+            without: how the API is while the store is away: late in something, or unable to answer.
+        """
+        self._ask, self._without = ask, without
+        self.component = ComponentStatus(name=name, state="starting")
+        """How it was when it was asked last."""
 
     def run(self, stop: Flag) -> None:
         """Ask until `stop` is set."""
         while not stop.is_set():
-            for name, store in self._stores.items():
-                self._found[name] = _answer(name, store)
+            self.component = self._answer()
             stop.wait(ASK_SECONDS)
 
-    def components(self) -> tuple[ComponentStatus, ...]:
-        """Return how each was when it was asked last."""
-        return tuple(self._found.values())
-
-
-def _answer(name: str, store: Asked) -> ComponentStatus:
-    try:
-        store.ask()
-    except TransientError as error:
-        return ComponentStatus(name=name, state=store.without, detail=str(error))
-    return ComponentStatus(name=name, state="ready")
+    def _answer(self) -> ComponentStatus:
+        try:
+            self._ask()
+        except TransientError as error:
+            return ComponentStatus(name=self.component.name, state=self._without, detail=str(error))
+        return ComponentStatus(name=self.component.name, state="ready")

@@ -9,7 +9,7 @@ from fakes.flow import eventually
 from twin_platform.errors import TransientError
 from twin_platform.log.errors import LogUnavailable
 from twin_rag_api import stores
-from twin_rag_api.stores import Asked, StoreWatch
+from twin_rag_api.stores import StoreWatch
 
 
 def test_a_store_that_is_away_is_told_with_why_and_what_follows(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -21,15 +21,15 @@ def test_a_store_that_is_away_is_told_with_why_and_what_follows(monkeypatch: pyt
             message = "no route"
             raise TransientError(message)
 
-    watch = StoreWatch({"vectors": Asked(ask, without="stopped"), "log": Asked(ask, without="degraded")})
-    assert [one.state for one in watch.components()] == ["starting", "starting"]
+    watch = StoreWatch("vectors", ask, without="stopped")
+    assert watch.component.state == "starting"
     running = threading.Thread(target=watch.run, args=(stop,))
     running.start()
 
-    eventually(lambda: [one.state for one in watch.components()] == ["stopped", "degraded"])
-    assert [one.detail for one in watch.components()] == ["no route", "no route"]
+    eventually(lambda: watch.component.state == "stopped")
+    assert watch.component.detail == "no route"
     answers.set()
-    eventually(lambda: [one.state for one in watch.components()] == ["ready", "ready"])
+    eventually(lambda: watch.component.state == "ready")
 
     stop.set()
     running.join()
