@@ -27,7 +27,7 @@ from benchmarks.spawn import wait_until
 from benchmarks.stages import Named, Stopwatch, Timed, TimedLog, timed_registry, written
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.events import Cause, DocumentChanged, Version
-from twin_contracts.queues import DEFAULT_PARTITIONS, Lane, Queue, partition_of
+from twin_contracts.queues import Lane, Queue, partition_of
 from twin_contracts.records import RecordStatus
 from twin_feature_stream import decode as decoding
 from twin_feature_stream.bootstrap import build_registry
@@ -178,7 +178,7 @@ def carried(server: Broker, load: Load) -> list[Row]:
         return server.url()
 
     with TemporaryDirectory(prefix="twin-flow-") as folder:
-        single = one_by_one.taken(waiting(len(events) // 10), Path(folder), DEFAULT_PARTITIONS)
+        single = one_by_one.taken(server.url(), Path(folder), events[: len(events) // 10])
     seconds, processor = take(waiting(len(events)), len(events))
     rate = len(events) / seconds
     beside = f"basic_get, an upsert per item: {load.name}"
