@@ -18,7 +18,10 @@ from benchmarks.load import Load
 from benchmarks.processes import ROOT, Process, Services
 from benchmarks.spawn import wait_until
 from benchmarks.targets import StoreTarget
+from twin_contracts.events import Version
 from twin_contracts.http import Readiness
+from twin_contracts.queues import Lane
+from twin_platform.documents.mongo_feed import time_of
 from twin_platform.records.positions import POSITIONS, SOURCE
 from twin_platform.service import REFUSED
 
@@ -124,6 +127,26 @@ def test_a_signal_stops_cdc_and_the_flow_cleanly_and_writes_the_position(service
     flow.start()
     services.wait_until_quiet()
     assert services.verdict().exact
+
+
+@pytest.mark.parametrize("store", ["sqlite", "mongodb"])
+def test_a_signal_lets_what_is_under_way_arrive_and_its_position_be_written(services: Services, store: str) -> None:
+    """The log confirms half a second late: a stop that did not wait would leave the position before all of it."""
+    documents = 50
+    cdc = services.process("late", "-m", "integration.late_cdc", store, str(documents)).start()
+    wait_to_hear(cdc, '"event": "written"')
+    end = next(line for line in cdc.events() if line["event"] == "written")
+    wait_until(lambda: services.published(Lane.LIVE).total() == documents, 30, lambda: cdc.said)
+
+    assert cdc.terminate() == 0
+
+    assert cdc.state == "stopped"
+    written = services.records.get(POSITIONS, SOURCE)
+    assert written is not None
+    if store == "sqlite":
+        assert services.documents.captured(written.record.token)
+    else:
+        assert time_of(written.record.token) >= Version(seconds=int(end["seconds"]), increment=int(end["increment"]))
 
 
 def url_of(process: Process) -> str:
