@@ -16,6 +16,7 @@ class SaidStatus:
     detail: str | None = None
     seconds_to_searchable: float | None = None
     chunks_embedded: int = 0
+    unacknowledged: int = 0
 
 
 @dataclass

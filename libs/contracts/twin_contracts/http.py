@@ -139,8 +139,8 @@ class SystemStatus(Contract):
     components: tuple["ComponentStatus", ...]
     counts: RecordCounts
     waiting: NonNegativeInt | None
-    """Events published and not yet acknowledged by a flow, of RabbitMQ without those that a flow has fetched; None
-    where the log does not answer."""
+    """Events published and not yet acknowledged by a flow; of RabbitMQ what is ready or what flows have fetched,
+    whichever is more. None where the log does not answer."""
     captured: bool
     """Whether cdc has published everything that the store has committed."""
     reemissions: NonNegativeInt

@@ -29,6 +29,8 @@ BEAT_SECONDS: Final = 2.0
 """Without news the record is put again after this, which is how a reader sees that the process lives."""
 NEWS_SECONDS: Final = 2.0
 """News stay so long in the record: a reader looks several times meanwhile."""
+DEAD_SECONDS: Final = 3600.0
+"""A record that has not changed between two looks so far apart is removed."""
 LAST_WORDS_SECONDS: Final = 2.0
 """What the other services of a stopping process are given to end, so that their last news are told."""
 _POLL_SECONDS: Final = 0.02
@@ -42,6 +44,8 @@ class Report(Contract):
     """Of a flow: commit to searchable of its last live change."""
     chunks_embedded: NonNegativeInt = 0
     """Of a flow: chunks that got a new vector since it started."""
+    unacknowledged: NonNegativeInt = 0
+    """Of a flow: events that it has fetched from the log and not acknowledged."""
     told: NonNegativeInt | None = None
     """Of a flow: how many news it has had since it started; None for who never has any."""
     news: tuple[DocumentNews, ...] = ()
@@ -49,7 +53,7 @@ class Report(Contract):
 
 
 REPORTS: Final = Collection("reports", Report)
-"""Under a name that each process makes anew; who reads them removes those of the dead."""
+"""Under a name that each process makes anew; every process removes those of the dead."""
 
 
 class FlowFigures(Protocol):
@@ -57,6 +61,10 @@ class FlowFigures(Protocol):
 
     seconds_to_searchable: float | None
     chunks_embedded: int
+
+    @property
+    def unacknowledged(self) -> int:
+        """Return how many events it has in hand."""
 
 
 class Reporter:
@@ -82,6 +90,9 @@ class Reporter:
         self._records, self._clock, self._services, self._flow, self._news = records, clock, services, flow, news
         self._key = str(uuid4())
         self._put_at: float | None = None
+        self._looked_at: float | None = None
+        self._seen: dict[str, int] = {}
+        self._busy = False
         self._told = 0
         self._recent: deque[tuple[float, DocumentNews]] = deque(maxlen=ROOM)
 
@@ -107,8 +118,12 @@ class Reporter:
         self._recent.extend((now, one) for one in news)
         while self._recent and self._recent[0][0] < now - NEWS_SECONDS:
             self._recent.popleft()
-        if news or self._put_at is None or now - self._put_at >= BEAT_SECONDS:
+        turned = self._flow is not None and self._busy != (self._flow.unacknowledged > 0)
+        if news or turned or self._put_at is None or now - self._put_at >= BEAT_SECONDS:
             self._put()
+        if self._looked_at is None or now - self._looked_at >= DEAD_SECONDS:
+            self._looked_at = now
+            self._forget_the_dead()
 
     def _put(self) -> None:
         components = tuple(component_of(name, one.status) for name, one in self._services.items())
@@ -118,9 +133,18 @@ class Reporter:
                 components=components,
                 seconds_to_searchable=self._flow.seconds_to_searchable,
                 chunks_embedded=self._flow.chunks_embedded,
+                unacknowledged=self._flow.unacknowledged,
                 told=self._told,
                 news=tuple(one for _, one in self._recent),
             )
         with suppress(TransientError):  # who needs the store for its work says so
             self._records.put(REPORTS, self._key, report)
-            self._put_at = self._clock.monotonic()
+            self._put_at, self._busy = self._clock.monotonic(), report.unacknowledged > 0
+
+    def _forget_the_dead(self) -> None:
+        with suppress(TransientError):
+            found = {one.key: one.revision for one in self._records.find(REPORTS)}
+            for key, revision in found.items():
+                if self._seen.get(key) == revision:
+                    self._records.delete(REPORTS, key)
+            self._seen = found

@@ -26,6 +26,7 @@ class FlowStatus:
     metrics: Metrics = field(default_factory=NoMetrics)
     clock: Clock = field(default_factory=SystemClock)
     _last_commit: float | None = None
+    _holding: Callable[[], Mapping[str, float] | None] = lambda: None
 
     def __post_init__(self) -> None:
         """Have the time since the last commit read here."""
@@ -59,7 +60,13 @@ class FlowStatus:
 
     def holding(self, events: Callable[[], Mapping[str, float] | None]) -> None:
         """Have whoever asks told by this what is held unacknowledged."""
+        self._holding = events
         self.metrics.show(IN_HAND, events)
+
+    @property
+    def unacknowledged(self) -> int:
+        """Return how many events were fetched from the log and are not acknowledged; for any thread."""
+        return int(sum((self._holding() or {}).values()))
 
     def _since_commit(self) -> float | None:
         return None if self._last_commit is None else self.clock.monotonic() - self._last_commit

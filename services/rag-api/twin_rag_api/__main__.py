@@ -60,6 +60,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
                 listen=others.listen,
                 seconds_to_searchable=others.seconds_to_searchable,
                 chunks_embedded=others.chunks_embedded,
+                unacknowledged=others.unacknowledged,
                 model=open_model(settings.language_model, partial(_say, "language_model")),
             )
             app = build_api(parts, settings.key.get_secret_value())

@@ -15,8 +15,6 @@ from twin_platform.reports import REPORTS, Report
 LOOK_SECONDS: Final = 0.2
 SILENT_LOOKS: Final = 50
 """So many looks at an unchanged record, and its process is silent: it puts a new one every two seconds."""
-FORGOTTEN_LOOKS: Final = 18_000
-"""So many, an hour, and its record is removed; of one that had stopped in good order as soon as it is silent."""
 NEEDED: Final = {
     "cdc": "changes wait in the document store; start python -m twin_cdc",
     "feature-stream": "changes wait in the event log; start python -m twin_feature_stream",
@@ -57,7 +55,7 @@ class _Heard:
 
 
 class OtherProcesses:
-    """The service that reads; its thread looks, any thread asks.
+    """The service that reads; its thread looks, any thread asks. One that has ended in good order is soon not known.
 
     News are told at least once. Where some are missing, or a flow has died and may have left some untold, the streams
     of those who listen end: they come again and look at the lists.
@@ -82,7 +80,7 @@ class OtherProcesses:
                 return
 
     def look(self) -> None:
-        """Read every report, tell what is new in them, and remove those of the dead."""
+        """Read every report, and tell what is new in them."""
         before, heard = self._heard, dict[str, _Heard]()
         for stored in self._records.find(REPORTS):
             known = None if before is None else before.get(stored.key)
@@ -92,10 +90,6 @@ class OtherProcesses:
                 heard[stored.key] = _Heard(stored)
                 seen = stored.record.told if before is None else 0 if known is None else known.report.told
                 self._tell(stored.record, seen or 0)
-        for key, one in list(heard.items()):
-            if one.unchanged >= FORGOTTEN_LOOKS or (one.silent and one.ended):
-                self._records.delete(REPORTS, key)
-                del heard[key]
         self._heard = heard
 
     def components(self) -> tuple[ComponentStatus, ...]:
@@ -104,7 +98,8 @@ class OtherProcesses:
             state = "starting" if self._away is None else "stopped"
             return (ComponentStatus.model_validate({"name": "records", "state": state, "detail": self._away}),)
         best: dict[str, ComponentStatus] = {}
-        for one in (component for heard in self._heard.values() for component in heard.components()):
+        present = [one for one in self._heard.values() if not (one.silent and one.ended)]
+        for one in (component for heard in present for component in heard.components()):
             if one.name not in best or _rank(one) < _rank(best[one.name]):
                 best[one.name] = one
         for name, why in NEEDED.items():
@@ -120,6 +115,10 @@ class OtherProcesses:
     def chunks_embedded(self) -> int:
         """Return how many chunks the flows have embedded since each started."""
         return sum(one.chunks_embedded for one in self._live())
+
+    def unacknowledged(self) -> int:
+        """Return how many events the flows have fetched and not acknowledged."""
+        return sum(one.unacknowledged for one in self._live())
 
     def listen(self) -> AbstractContextManager[Listener]:
         """Return a context in which a listener hears what the flows apply, half a second later."""

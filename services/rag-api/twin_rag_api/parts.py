@@ -39,6 +39,8 @@ class Parts:
     """Commit to searchable of the last live change; None before the first."""
     chunks_embedded: Callable[[], int] = int
     """How many chunks got a new vector since the flow's process started."""
+    unacknowledged: Callable[[], int] = int
+    """How many events flows have fetched, where the log itself does not count them."""
     model: LanguageModel | None = None
     """Writes answers and drafts; None where none is configured."""
     metrics: Metrics = field(default_factory=Metrics)

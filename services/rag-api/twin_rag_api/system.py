@@ -92,7 +92,7 @@ class SystemRoutes:
 
     def _waiting(self) -> int | None:
         try:
-            return self._parts.log.waiting()
+            return max(self._parts.log.waiting(), self._parts.unacknowledged())
         except LogUnavailable:  # of a system without its log this is what one wants to read
             return None
 

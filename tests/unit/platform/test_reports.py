@@ -14,7 +14,7 @@ from twin_platform import reports
 from twin_platform.features.news import ROOM, Listener
 from twin_platform.records.errors import RecordsUnavailable
 from twin_platform.records.port import Collection, R
-from twin_platform.reports import BEAT_SECONDS, NEWS_SECONDS, REPORTS, Report, Reporter
+from twin_platform.reports import BEAT_SECONDS, DEAD_SECONDS, NEWS_SECONDS, REPORTS, Report, Reporter
 
 
 class Away(InMemoryRecordStore):
@@ -74,6 +74,33 @@ def test_news_are_put_at_once_counted_and_kept_for_a_while() -> None:
     assert (both.told, both.news) == (2, (news("a"), news("b")))
     assert (told(records).told, told(records).news) == (2, ())
     assert (first.seconds_to_searchable, first.chunks_embedded) == (0.25, 7)
+
+
+def test_a_flow_tells_at_once_when_it_has_work_and_when_it_has_none() -> None:
+    records, service = InMemoryRecordStore(), Saying()
+    reporter = flow(records, SettableClock(), service)
+    reporter.tick(Listener())
+
+    service.status.unacknowledged = 3
+    reporter.tick(Listener())
+    busy = told(records).unacknowledged
+    service.status.unacknowledged = 0
+    reporter.tick(Listener())
+
+    assert (busy, told(records).unacknowledged) == (3, 0)
+
+
+def test_the_records_of_the_dead_go_after_an_hour_and_those_of_the_living_stay() -> None:
+    records, clock = InMemoryRecordStore(), SettableClock()
+    dead, alive, looking = (Reporter(records, clock, {name: Saying()}) for name in ("dead", "alive", "looking"))
+    for reporter in (dead, alive, looking):
+        reporter.tick(Listener())
+
+    clock.turn(timedelta(seconds=DEAD_SECONDS))
+    alive.tick(Listener())
+    looking.tick(Listener())
+
+    assert sorted(one.record.components[0].name for one in records.find(REPORTS)) == ["alive", "looking"]
 
 
 def test_more_news_than_a_record_holds_leave_a_gap_in_the_count() -> None:
