@@ -23,6 +23,7 @@ from bson.timestamp import Timestamp
 from pymongo.database import Database
 
 from benchmarks.report import Row, report
+from twin_cdc.metrics import METRICS
 from twin_cdc.relay import Relay
 from twin_contracts.documents import AuthorRef, RawArticle, Source, document_id_of
 from twin_contracts.queues import DEFAULT_PARTITIONS, Queue
@@ -36,6 +37,7 @@ from twin_platform.records.positions import POSITIONS, SOURCE
 from twin_platform.records.reemissions import ask_reemission, open_reemissions
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import JsonLogger
+from twin_platform.telemetry.prometheus import PrometheusMetrics
 
 TEXT_BYTES = 4096
 LIVE_EVENTS = 50_000
@@ -188,7 +190,8 @@ def relaying(recording: Recording, log: NullLog, records: RecordStore) -> Iterat
     """Run a relay in a thread of its own."""
     clock, stop = SystemClock(), threading.Event()
     documents = MongoDocumentStore(cast("Database[Stored]", recording), clock)
-    relay = Relay(documents, log, records, clock, JsonLogger("cdc", StringIO()))
+    metrics = PrometheusMetrics(METRICS)
+    relay = Relay(documents, log, records, clock, JsonLogger("cdc", StringIO()), metrics=metrics)
     thread = threading.Thread(target=relay.run, args=(stop,), name="relay")
     thread.start()
     try:

@@ -278,6 +278,7 @@ def test_a_bug_ends_every_service_and_the_process_with_its_traceback(services: S
     assert process.wait(30) == 1
     assert "ZeroDivisionError" in process.said
     assert "in run\n" in process.said
+    assert "section 'A process crashes'" in process.said
     assert "put away" in process.said
 
 
@@ -295,6 +296,7 @@ def test_a_mistake_that_stays_one_is_told_without_a_traceback(services: Services
 
     assert process.wait(30) == REFUSED
     assert "move it away\n" in process.said
+    assert "section 'A service stops by itself'" in process.said
     assert "Traceback" not in process.said
 
 
