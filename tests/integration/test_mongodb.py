@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,7 @@ from fakes.clock import SettableClock
 from integration.mongod import database_url, server
 from twin_contracts.base import Digest, DocumentId
 from twin_platform.documents.mongo import COLLECTION, MongoDocumentStore
+from twin_platform.documents.mongo_feed import time_of
 from twin_platform.documents.mongo_prepare import open_mongo_documents
 from twin_platform.mongo import Stored
 from twin_platform.records.mongo import SUFFIX, MongoRecordStore, open_mongo_records
@@ -78,6 +80,18 @@ class TestMongodbDocumentStore(DocumentStoreContract, ChangeFeedContract):
         home = MongodbHome(server)
         yield home
         home.close()
+
+    def test_what_is_left_of_the_oplog_is_known_to_a_user_who_may_read_it(
+        self, home: MongodbHome, clock: SettableClock
+    ) -> None:
+        oplog = home.client.get_database("local").get_collection("oplog.rs")
+        with home.open(clock) as store, closing(store.changes(None)) as feed:
+            headroom = store.headroom(feed.position())
+            oldest = oplog.find_one({}, {"ts": 1}, sort=[("$natural", 1)])
+
+            assert headroom is not None
+            assert oldest is not None
+            assert 0 <= headroom <= time_of(feed.position()).seconds - oldest["ts"].time
 
 
 class TestMongodbRecordStore(RecordStoreContract):
