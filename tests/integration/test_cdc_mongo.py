@@ -1,4 +1,4 @@
-"""cdc on MongoDB's adapter, killed at its calls: faults 1, 2, 3, 6, 7, 31 and 35, as far as no real server is needed.
+"""cdc on MongoDB's adapter, killed at its calls: faults 1, 2, 3, 6, 7, 10, 31 and 35, as far as without a real server.
 
 The server is the one in memory that is held to the transcripts; tests/faults runs the same faults on real ones.
 """
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
+from typing import TypeVar
 
 import pytest
 
@@ -15,11 +16,17 @@ from fakes.mongo import Server
 from fakes.relay import Killed, LateLog, Life, World
 from twin_cdc import reemit
 from twin_cdc.relay import RelayOptions
+from twin_contracts.base import Contract
 from twin_contracts.documents import content_hash
-from twin_contracts.events import DocumentInvalid
+from twin_contracts.events import DocumentInvalid, Version
 from twin_contracts.queues import Lane
 from twin_platform.documents.mongo import COLLECTION, MongoDocumentStore
+from twin_platform.documents.mongo_feed import time_of
 from twin_platform.documents.mongo_prepare import prepare
+from twin_platform.records.port import Collection
+from twin_platform.records.positions import FeedPosition
+
+R = TypeVar("R", bound=Contract)
 
 EVERY_KILL = 4
 """Of a run's calls so many pass between two that it is killed at; a few dozen deaths in each scenario."""
@@ -106,6 +113,45 @@ def test_killed_at_any_call_nothing_is_lost(scenario: Callable[[], MongoWorld]) 
         assert world.published() == world.stored()
         if life.calls < last:
             return
+
+
+def test_a_holder_that_was_stopped_overwrites_no_position_of_its_successor() -> None:
+    """Fault 10: it loses the right while it stands still, wherever that was, and goes on after the other is done."""
+    told: list[str] = []
+    for call in count(1, EVERY_KILL):
+        world = first_start()
+        written = positions_of(world)
+
+        def take_over(world: MongoWorld = world) -> None:
+            world.log._rights.clear()
+            world.write("b", text="while it stood still")
+            world.delete("c")
+            world.run()
+
+        life = Life(meanwhile={call: take_over})
+        world.run(life=life)
+
+        assert world.published() == world.stored()
+        assert written == sorted(written)
+        told += [str(fact["detail"]) for fact in world.logger.facts if fact.get("state") == "degraded"]
+        if life.meanwhile:
+            break
+    assert any("another cdc instance wrote the position" in why for why in told)
+
+
+def positions_of(world: MongoWorld) -> list[Version]:
+    """Return the times of the positions that are written from now on, as they come."""
+    times: list[Version] = []
+    put = world.records.put
+
+    def noting(collection: Collection[R], key: str, record: R, if_revision: int | None = None) -> int:
+        revision = put(collection, key, record, if_revision)
+        if isinstance(record, FeedPosition):
+            times.append(time_of(record.token))
+        return revision
+
+    world.records.put = noting  # type: ignore[method-assign]  # a spy
+    return times
 
 
 def test_the_changes_of_one_transaction_end_in_the_last_ones_state() -> None:

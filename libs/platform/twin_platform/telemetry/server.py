@@ -4,6 +4,7 @@ Served beside the work in a daemon thread, and through every new start of the se
 """
 
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -103,6 +104,11 @@ class _Server(ThreadingTCPServer):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.pages = pages
         super().__init__((host, port), _Request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that has gone; anything else is a bug, and shown."""
+        if not isinstance(sys.exception(), OSError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]  # passed on as they came
 
     @property
     def url(self) -> str:
