@@ -2,6 +2,9 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
 
 from benchmarks.broker import Broker
 from twin_contracts.base import DocumentId
@@ -9,7 +12,6 @@ from twin_contracts.queues import Lane
 
 QUEUE = "tap"
 _TRACES = "amq.rabbitmq.trace"
-_SETTLED_SECONDS = 0.5
 _WAITING = """
     lists:sum([begin
         {{ok, {{_, Held}}, _}} = ra:leader_query(amqqueue:get_pid(Queue), fun rabbit_fifo:query_messages_total/1), Held
@@ -65,15 +67,17 @@ class RabbitmqTap:
         """Nothing is held open."""
 
     def _read(self) -> None:
-        """Count what was copied; what no queue would take was not published."""
+        """Count what was copied by now; what no queue would take was not published."""
         with self._broker.connect(self._vhost) as connection:
-            for _, properties, _ in connection.channel().consume(
-                QUEUE, auto_ack=True, inactivity_timeout=_SETTLED_SECONDS
-            ):
-                if properties is None:
-                    return
-                traced = properties.headers
-                if traced["routed_queues"]:
-                    headers = dict(traced["properties"].get("headers", {}), traceparent=None)  # each try has its own
-                    named = json.dumps(headers, sort_keys=True, default=repr)
-                    self._taken[traced["routing_keys"][0], headers.get("document_id"), named] += 1
+            channel = connection.channel()
+            copied = channel.queue_declare(QUEUE, passive=True).method.message_count
+            for method, properties, _ in islice(channel.consume(QUEUE), copied):
+                self._count(properties.headers)
+                channel.basic_ack(method.delivery_tag)
+            channel.cancel()
+
+    def _count(self, traced: Mapping[str, Any]) -> None:
+        if traced["routed_queues"]:
+            headers = dict(traced["properties"].get("headers", {}), traceparent=None)  # each try has its own
+            named = json.dumps(headers, sort_keys=True, default=repr)
+            self._taken[traced["routing_keys"][0], headers.get("document_id"), named] += 1
