@@ -5,8 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.broker import NONE, Broker, program
-from benchmarks.broker import broker as started_broker
 from benchmarks.ledger import Ledger
 from faults.installations import MongodbInstallation, RabbitmqInstallation, ServedInstallation, SqliteInstallation
 from faults.report import (
@@ -21,11 +19,13 @@ from faults.report import (
     pytest_terminal_summary,
     seen,
 )
+from integration.broker import broker
 from integration.mongod import server
 
 __all__ = [
     "Durations",
     "Seen",
+    "broker",
     "durations",
     "pytest_addoption",
     "pytest_collection_finish",
@@ -52,15 +52,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if mark is not None and "services" in metafunc.fixturenames:
         chosen = [one for one in INSTALLATIONS if mark.args[0] in one.faults]
         metafunc.parametrize("services", chosen, indirect=True, ids=lambda installation: installation.__name__)
-
-
-@pytest.fixture(scope="session")
-def broker() -> Iterator[Broker]:
-    """A broker for every test that does not kill it."""
-    if program() is None:
-        pytest.skip(NONE)
-    with started_broker() as broker:
-        yield broker
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@ import multiprocessing
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
@@ -13,12 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ledger import Ledger
 from benchmarks.oracle import leftovers
 from fakes.chain import Chain
 from fakes.features import InterruptedEngine
 from fakes.flow import AUTHOR, article, eventually, post
-from faults.conftest import Seen
+from faults.conftest import Durations, Seen
 from faults.table import fault
+from standins.qdrant_process import QdrantStandIn
 from twin_contracts.documents import Raw, RawCode, Source, document_id_of
 from twin_contracts.records import RecordStatus
 from twin_platform.features.port import FeatureQuery
@@ -69,11 +72,42 @@ def copied(source: Path, target: Path) -> Path:
     return target
 
 
-def die(folder: Path, writes: int) -> None:
+@contextmanager
+def stores(folder: Path, vectors: str) -> Iterator[Callable[[str], str]]:
+    """Yield where a folder's stores are; vectors on Edge, or on a server that runs for so long."""
+    urls = {name: f"sqlite://{folder}/{name}.db" for name in ("documents", "records", "log")}
+    if vectors == "edge":
+        yield {**urls, "features": f"edge://{folder}/vectors"}.__getitem__
+        return
+    with QdrantStandIn(folder) as server:
+        yield {**urls, "features": server.url}.__getitem__
+
+
+def die(folder: Path, url: Callable[[str], str], writes: int) -> None:
     """Run the flow until it has nothing to do, or until so many writes are done."""
     kill = partial(os.kill, os.getpid(), signal.SIGKILL)
-    with Chain(folder, engine=lambda engine: InterruptedEngine(engine, writes, kill)).opened() as chain:
+    with Chain(folder, url=url, engine=lambda engine: InterruptedEngine(engine, writes, kill)).opened() as chain:
         finish(chain)
+
+
+def prepare(chain: Chain) -> View:
+    """Fill the stores, change everything, and leave the changes in the log; return what readers saw before."""
+    with chain.opened():
+        with chain.running():
+            for document in BEFORE:
+                chain.put(document)
+            chain.wait_until_quiet()
+        old = view(chain)
+        with chain.capturing():
+            for document in AFTER:
+                chain.put(document)
+            chain.delete(GONE)
+            eventually(chain.is_captured)
+        chain.delete(UNSEEN)
+        chain.documents.forget_deletions(datetime.now(UTC) + timedelta(hours=1))
+        with chain.capturing():  # the position is lost: everything comes again, and a purge behind it
+            eventually(chain.is_captured)
+    return old
 
 
 def finish(chain: Chain) -> None:
@@ -91,45 +125,36 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> ForkServerContext:
     return context
 
 
+@pytest.mark.parametrize("vectors", ["edge", "served"])
 @fault(32, "killed between chunks and record, between record and clean-up", expected="no reader sees a mixture")
 def test_killed_before_any_write_it_shows_the_old_or_the_new(
-    tmp_path: Path, seen: Seen, processes: ForkServerContext
+    tmp_path: Path, seen: Seen, processes: ForkServerContext, durations: Durations, vectors: str
 ) -> None:
-    prepared = Chain(tmp_path / "prepared")
-    prepared.folder.mkdir()
-    with prepared.opened():
-        with prepared.running():
-            for document in BEFORE:
-                prepared.put(document)
-            prepared.wait_until_quiet()
-        old = view(prepared)
-        with prepared.capturing():
-            for document in AFTER:
-                prepared.put(document)
-            prepared.delete(GONE)
-            eventually(prepared.is_captured)
-        prepared.delete(UNSEEN)
-        prepared.documents.forget_deletions(datetime.now(UTC) + timedelta(hours=1))
-        with prepared.capturing():  # the position is lost: everything comes again, and a purge behind it
-            eventually(prepared.is_captured)
-    with Chain(copied(prepared.folder, tmp_path / "whole")).opened() as whole:
-        finish(whole)
-        new = view(whole)
+    prepared, ledger = tmp_path / "prepared", Ledger()
+    prepared.mkdir()
+    with stores(prepared, vectors) as url:
+        old = prepare(Chain(prepared, url=url, ledger=ledger))
+    whole = copied(prepared, tmp_path / "whole")
+    with stores(whole, vectors) as url, Chain(whole, url=url).opened() as chain:
+        finish(chain)
+        new = view(chain)
 
-    for writes in count():
-        folder = copied(prepared.folder, tmp_path / f"after-{writes}")
-        process = processes.Process(target=die, args=(folder, writes))
-        process.start()
-        process.join(60)
-        if process.exitcode == 0:
-            break
-        assert process.exitcode == -signal.SIGKILL
-        with Chain(folder, ledger=prepared.ledger).opened() as chain:
-            found = view(chain)
-            assert all(found[key] in (old[key], new[key]) for key in DOCUMENTS), f"a mixture after {writes} writes"
-            finish(chain)
-            assert view(chain) == new
-            assert chain.verdict().exact
-            assert leftovers(chain.features) == 0
-    seen(f"killed before each of {writes} writes: old or new, never both; exact when it had gone on")
+    step = 1 if vectors == "edge" else int(durations(ci=8, full=1))  # a server takes a second to start
+    for writes in count(0, step):
+        folder = copied(prepared, tmp_path / f"after-{writes}")
+        with stores(folder, vectors) as url:
+            process = processes.Process(target=die, args=(folder, url, writes))
+            process.start()
+            process.join(60)
+            if process.exitcode == 0:
+                break
+            assert process.exitcode == -signal.SIGKILL
+            with Chain(folder, url=url, ledger=ledger).opened() as chain:
+                found = view(chain)
+                assert all(found[key] in (old[key], new[key]) for key in DOCUMENTS), f"mixed after {writes} writes"
+                finish(chain)
+                assert view(chain) == new
+                assert chain.verdict().exact
+                assert leftovers(chain.features) == 0
+    seen(f"killed before every {step}. of {writes} writes: old or new, never both; exact when it had gone on")
     assert writes > 40

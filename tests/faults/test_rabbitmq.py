@@ -17,7 +17,7 @@ from fakes.flow import post
 from faults.conftest import Durations, Seen
 from faults.installations import RabbitmqInstallation
 from faults.proxy import Proxy
-from faults.table import fault
+from faults.table import BESIDE_THE_LIST, fault
 from twin_contracts.documents import Raw, content_hash
 from twin_contracts.queues import EXCHANGE, Lane, Queue, partition_of
 from twin_platform.records.positions import POSITIONS, SOURCE, FeedPosition, is_captured
@@ -302,7 +302,7 @@ def test_a_cut_cable_is_noticed_and_nothing_is_missed(
         assert (cdc.starts, flow.starts) == (1, 1)
 
 
-@fault(10, "two cdc instances on a broker; the active one stopped, then continued", expected="the other takes over")
+@fault(BESIDE_THE_LIST, "as 10, on a broker: the active cdc stopped, then continued", expected="the other takes over")
 def test_a_stopped_cdc_loses_its_right_to_another(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
