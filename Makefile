@@ -45,15 +45,15 @@ lock-clients: setup ## Resolve the clients of tests/clients again (LOCK=--upgrad
 test-unit: setup ## Run the unit and contract tests, under a minute
 	$(unit_tests)
 
-faults: setup ## Survive every fault of the list, processes killed for real, under ten minutes
+faults: setup ## Survive every fault of the list but MongoDB's own, processes killed for real, under half an hour
 	$(faults)
 
-faults-full: setup ## The same for as long as the faults last in life; writes benchmarks/results/faults.txt
+faults-full: setup ## The same for as long as they last in life, and the sink's histories; writes benchmarks/results/faults.txt
 	$(faults) --full --fault-table benchmarks/results/faults.txt
+	$(python) -m pytest tests/integration/test_sink_histories.py --hypothesis-profile full --timeout 7200
 
-faults-rabbitmq: setup ## Survive those of the list that a RabbitMQ broker and a vector store's server can have, under 15 minutes
-	$(python) -m pytest tests/faults -k "rabbitmq or served or scale_out or qdrant" --every-fault rabbitmq --timeout 900 -rs \
-	  $(FULL) $(RABBITMQ)
+faults-rabbitmq: setup ## Survive the faults of a RabbitMQ broker and a vector store's server, under 15 minutes (FULL=--full)
+	$(python) -m pytest tests/faults -k "rabbitmq or served" --every-fault rabbitmq --timeout 900 -rs $(FULL) $(RABBITMQ)
 
 test-qdrant: setup ## Run the vector store's contracts on a Qdrant server: QDRANT_TEST_URL, or a stand-in of our own
 	$(python) -m pytest tests/integration/test_qdrant.py -rs $(QDRANT)
