@@ -11,20 +11,11 @@ from benchmarks.broker import broker as started
 
 @pytest.fixture(scope="session")
 def broker() -> Iterator[Broker]:
-    """A broker that every test shares, and leaves running."""
+    """A broker that every test shares, and leaves running; started once."""
     if program() is None:
         pytest.skip(NONE)
     with started() as shared:
         yield shared
-
-
-@pytest.fixture
-def own_broker() -> Iterator[Broker]:
-    """A broker of the test's own, to kill."""
-    if program() is None:
-        pytest.skip(NONE)
-    with started() as own:
-        yield own
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from typing import Self
 
 from pika.exceptions import ChannelClosedByBroker
 
-from twin_contracts.queues import DEFAULT_PARTITIONS, Queue
+from twin_contracts.queues import DEFAULT_PARTITIONS, Queue, queues_of
 from twin_platform.log.codec import encode
 from twin_platform.log.errors import LogUnavailable, QueueMissing, RightTaken
 from twin_platform.log.port import Confirmation, Event
 from twin_platform.log.rabbitmq_consumer import RabbitmqConsumer
-from twin_platform.log.rabbitmq_link import LOCKED, Broker, Link
+from twin_platform.log.rabbitmq_link import LOCKED, Broker, Link, result
 from twin_platform.log.rabbitmq_publisher import Publisher
-from twin_platform.log.rabbitmq_topology import MAX_LENGTH_BYTES, Topology, result
+from twin_platform.log.rabbitmq_topology import MAX_LENGTH_BYTES, Topology
 
 
 class RabbitmqEventLog:
@@ -52,7 +52,7 @@ class RabbitmqEventLog:
     def missing(self) -> tuple[Queue, ...]:
         """Return queues that do not exist, or that an event could not be routed to: their binding is lost."""
         missing = {*self._topology.missing(), *self._unroutable}
-        return tuple(sorted(missing))
+        return tuple(queue for queue in queues_of(self.partitions) if queue in missing)
 
     def declare(self) -> None:
         """Create and bind what is missing.
@@ -79,7 +79,7 @@ class RabbitmqEventLog:
         missing = [queue for queue in self._topology.missing() if queue in queues]
         if missing:
             raise QueueMissing(missing[0])
-        return RabbitmqConsumer(self._broker, queues, self._generations)
+        return RabbitmqConsumer(self._broker, queues, next(self._generations))
 
     def waiting(self) -> int:
         """Return how many events the broker has ready; what a reader has prefetched is not among them."""

@@ -10,8 +10,10 @@ from typing import Any
 
 import pika
 from pika.adapters.select_connection import IOLoop, SelectConnection
+from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorPhaseErrorBase
 from pika.channel import Channel
 from pika.exceptions import (
+    AMQPConnectionError,
     AMQPError,
     AuthenticationError,
     ChannelClosedByBroker,
@@ -35,11 +37,11 @@ REFUSED, MISSING, LOCKED, MISMATCH, FORBIDDEN = 403, 404, 405, 406, 530
 Answer = Future[Any]
 """Resolves to the method a broker answered with, whose fields differ by method."""
 
-logging.getLogger("pika").setLevel(logging.CRITICAL)  # all it says comes as an error, too, and is told there
-
 
 class BadBrokerUrl(PermanentError):
     """A URL that cannot be read; never quoted, since it may hold a password."""
+
+    runbook = "A setting is wrong"
 
     def __init__(self) -> None:
         super().__init__(
@@ -52,11 +54,13 @@ class Broker:
     """Where the broker is, and how to get in."""
 
     def __init__(self, url: str) -> None:
+        logging.getLogger("pika").setLevel(logging.CRITICAL)  # all it says comes as an error, too, and is told there
         try:
             self.parameters = pika.URLParameters(url)
         except (ValueError, TypeError):
             raise BadBrokerUrl from None
-        self.parameters.heartbeat = HEARTBEAT_SECONDS
+        if self.parameters.heartbeat is None:  # `?heartbeat=` of the URL goes before
+            self.parameters.heartbeat = HEARTBEAT_SECONDS
         self.parameters.blocked_connection_timeout = BLOCKED_SECONDS
         self.parameters.connection_attempts = 1  # who uses it tries again
         self.parameters.socket_timeout = self.parameters.stack_timeout = CONNECT_SECONDS
@@ -82,8 +86,8 @@ class Broker:
                 f"{self.name} has no virtual host {vhost!r} for the user {user!r}; check the URL's path, or make it: "
                 f"rabbitmqctl add_vhost {vhost} and rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
             )
-        why = str(error) or type(error).__name__ if error else "the connection was closed here"
-        return LogUnavailable(f"{self.name} cannot be reached or went away: {why}; it is tried again")
+        why = _cause(error) if error else "the connection was closed here"
+        return LogUnavailable(f"{self.name} cannot be reached or went away: {why:.500}; it is tried again")
 
 
 class Link:
@@ -217,3 +221,24 @@ class Link:
             answer.set_exception(self._broker.unavailable(result))
         else:
             answer.set_result(result)
+
+
+def _cause(error: BaseException) -> str:
+    """Tell what happened: pika wraps what prevents a connection, and the wrappers say nothing."""
+    wrapped = error.args[0] if isinstance(error, AMQPConnectionError) and error.args else error
+    last = wrapped.exceptions[-1] if isinstance(wrapped, AMQPConnectionWorkflowFailed) else error
+    inner = last.exception if isinstance(last, AMQPConnectorPhaseErrorBase) else last
+    return str(inner) or type(inner).__name__
+
+
+def result(answer: Answer) -> Any:  # noqa: ANN401 - methods have no common type
+    """Return the answer; `LogUnavailable` where none comes in time.
+
+    Raises:
+        ChannelClosedByBroker: the broker refused.
+    """
+    try:
+        return answer.result(REPLY_SECONDS)
+    except TimeoutError as error:
+        message = f"RabbitMQ has not answered for {REPLY_SECONDS:g} s; it is tried again"
+        raise LogUnavailable(message) from error

@@ -106,10 +106,10 @@ class Publisher:
             self._send_one(message)
 
     def _send_one(self, message: _Message) -> None:
-        if self._channel is None or not self._channel.is_open:
-            return  # `_lost` fails it
         self._tag += 1
         self._unconfirmed[self._tag] = message
+        if self._channel is None or not self._channel.is_open:
+            return  # the connection is about to be lost, which fails it
         properties = BasicProperties(  # type: ignore[no-untyped-call]  # pika's one constructor without types
             content_type="application/json",
             delivery_mode=_PERSISTENT,

@@ -10,7 +10,7 @@ from pika.exceptions import ChannelClosedByBroker
 from twin_contracts.queues import EXCHANGE, Lane, Queue, queues_of
 from twin_platform.errors import PermanentError
 from twin_platform.log.errors import LogUnavailable, PartitionsFixed
-from twin_platform.log.rabbitmq_link import MISSING, REPLY_SECONDS, Answer, Link
+from twin_platform.log.rabbitmq_link import MISSING, Answer, Link, result
 
 MAX_LENGTH_BYTES = 2 * 1024**3
 DELIVERY_LIMIT = 1_000_000
@@ -23,11 +23,13 @@ _Question = Callable[[Channel, _Reply], None]
 class TopologyRefused(PermanentError):
     """The broker holds an exchange or a queue of our name that was declared otherwise, or may not be declared by us."""
 
+    runbook = "A server cannot do what is needed"
+
     def __init__(self, name: str, told: str) -> None:
         self.name, self.told = name, told
         super().__init__(
             f"RabbitMQ would not declare {name!r}: {told}; where it was declared otherwise, stop cdc and the flows, "
-            f"delete it and start them again: cdc declares it anew and has everything re-emitted"
+            "delete it and start them again: cdc declares it anew and has everything re-emitted"
         )
 
 
@@ -92,19 +94,6 @@ class Topology:
             result(self._connect().ask(question))
         except ChannelClosedByBroker as error:
             raise TopologyRefused(name, error.reply_text) from error
-
-
-def result(answer: Answer) -> Any:  # noqa: ANN401 - methods have no common type
-    """Return the answer; `LogUnavailable` where none comes in time.
-
-    Raises:
-        ChannelClosedByBroker: the broker refused.
-    """
-    try:
-        return answer.result(REPLY_SECONDS)
-    except TimeoutError as error:
-        message = f"RabbitMQ has not answered for {REPLY_SECONDS:g} s; it is tried again"
-        raise LogUnavailable(message) from error
 
 
 def _found(answer: Answer) -> Any | None:  # noqa: ANN401 - the same
