@@ -61,6 +61,9 @@ test-qdrant: setup ## Run the vector store's contracts on a Qdrant server: QDRAN
 test-mongodb: setup ## Run the adapters' contracts on a real MongoDB: MONGODB_TEST_URL, or a mongod (MONGOD, PATH)
 	$(python) -m pytest tests/integration/test_mongodb.py -rs $(MONGODB)
 
+test-rabbitmq: setup ## Run the event log's contract, and what only a broker can show, on a RabbitMQ of its own
+	$(python) -m pytest tests/integration/test_rabbitmq.py -rs $(RABBITMQ)
+
 faults-mongodb: setup ## Survive MongoDB's faults on real servers; three members where elections are tested (FULL=--full)
 	$(python) -m pytest tests/faults -k mongodb --timeout 900 -rs $(FULL) $(MONGODB)
 
