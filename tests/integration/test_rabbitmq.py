@@ -17,6 +17,7 @@ from contract.conformance.log_contract import (
     LIVE_0,
     LIVE_1,
     PARTITIONS,
+    PLENTY,
     REFILL_0,
     REFILL_LIMIT_BYTES,
     EventLogContract,
@@ -30,7 +31,7 @@ from contract.conformance.log_contract import (
 )
 from integration.broker import broker, vhost
 from twin_contracts.events import EventHeaders
-from twin_contracts.queues import EXCHANGE, queues_of
+from twin_contracts.queues import EXCHANGE, Lane, queues_of
 from twin_platform.log.errors import LogUnavailable, PartitionsFixed, QueueMissing, RightTaken
 from twin_platform.log.port import Consumer, EventLog
 from twin_platform.log.rabbitmq import RabbitmqEventLog
@@ -114,11 +115,16 @@ def test_what_was_confirmed_survives_a_killed_broker_and_the_rest_fails(mortal: 
     assert {type(failure) for failure in failures if failure} <= {LogUnavailable}
     mortal.start()
     arrived = set[int]()
+
+    def everything_arrived() -> bool:
+        taken = consumer.take(LIVE_0, PREFETCH[Lane.LIVE], PLENTY)
+        if taken:
+            consumer.acknowledge(LIVE_0, taken[-1].position)
+        arrived.update(numbers(taken))
+        return confirmed <= arrived
+
     with consuming_again(log) as consumer:
-        while not confirmed <= arrived:
-            taken = take(consumer, LIVE_0, 1)
-            consumer.acknowledge(LIVE_0, taken[0].position)
-            arrived.update(numbers(taken))
+        wait_until(everything_arrived, RECOVERY_SECONDS, lambda: f"lost: {confirmed - arrived}")
 
 
 def test_what_was_handed_out_before_a_restart_comes_again_and_its_position_means_nothing(
