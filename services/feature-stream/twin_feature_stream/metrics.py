@@ -32,5 +32,7 @@ IN_HAND: Final = Gauge(
     "Events that this process holds: prefetched from the log, and handed out to be handled.",
     "place",
 )
-SINCE_COMMIT: Final = Gauge("twin_flow_seconds_since_commit", "Since the last epoch's commit; absent before the first.")
+SINCE_COMMIT: Final = Gauge(
+    "twin_flow_seconds_since_commit", "Since the last epoch's commit, or since the start where none has come yet."
+)
 METRICS: Final[Sequence[Metric]] = (EVENTS, SEARCHABLE, CHUNKS, STAGES, IN_HAND, SINCE_COMMIT)

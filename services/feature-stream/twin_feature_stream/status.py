@@ -25,12 +25,12 @@ class FlowStatus:
 
     metrics: Metrics = field(default_factory=NoMetrics)
     clock: Clock = field(default_factory=SystemClock)
-    _last_commit: float | None = None
     _holding: Callable[[], Mapping[str, float] | None] = lambda: None
 
     def __post_init__(self) -> None:
-        """Have the time since the last commit read here."""
-        self.metrics.show(SINCE_COMMIT, self._since_commit)
+        """Have the time since the last commit read here; it begins now."""
+        self._last_commit = self.clock.monotonic()
+        self.metrics.show(SINCE_COMMIT, lambda: self.clock.monotonic() - self._last_commit)
 
     def embedded(self, chunks: int) -> None:
         """Count what the embedder was given."""
@@ -67,6 +67,3 @@ class FlowStatus:
     def unacknowledged(self) -> int:
         """Return how many events were fetched from the log and are not acknowledged; for any thread."""
         return int(sum((self._holding() or {}).values()))
-
-    def _since_commit(self) -> float | None:
-        return None if self._last_commit is None else self.clock.monotonic() - self._last_commit

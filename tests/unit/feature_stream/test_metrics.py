@@ -64,14 +64,15 @@ def test_each_live_document_has_its_seconds_to_searchable_and_a_clock_ahead_show
     assert metrics.observed[SEARCHABLE.name] == [60.0, 0.0]
 
 
-def test_seconds_since_the_last_commit_grow_and_are_absent_before_the_first() -> None:
+def test_seconds_since_the_last_commit_grow_also_where_the_first_one_never_comes() -> None:
     metrics, clock = RecordingMetrics(), SettableClock()
     status = FlowStatus(metrics=metrics, clock=clock)
+    clock.turn(2 * MINUTE)
     before = metrics.read(SINCE_COMMIT)
     status.committed([], clock.now())
     clock.turn(MINUTE)
 
-    assert (before, metrics.read(SINCE_COMMIT)) == (None, 60.0)
+    assert (before, metrics.read(SINCE_COMMIT)) == (120.0, 60.0)
 
 
 def test_what_is_handed_out_is_held_until_it_is_acknowledged() -> None:
