@@ -237,7 +237,7 @@ def test_two_of_one_index_settle(services: Services, load: Load, seen: Seen, dur
     stayed: list[bool] = []
     both[0].start().wait_for_state("running").terminate()  # the reader needs something to read
     with load.running(), watching(services) as watch:
-        for _ in range(int(durations(ci=3, full=20))):
+        for _ in range(int(durations(ci=2, full=20))):
             for process in both:
                 process.start()
             for process in both:
