@@ -236,6 +236,16 @@ class EventLogContract:
         assert taken == []
         assert numbers(take(consumer, LIVE_0, 2)) == [1, 2]
 
+    def test_what_is_handed_out_is_not_counted_as_read_ahead(self, declared: EventLog) -> None:
+        publish_all(declared, LIVE_0, *map(deletion, range(3)))
+        with consuming(declared) as consumer:
+            take(consumer, LIVE_0, 1)
+            ahead = consumer.prefetched()
+            take(consumer, LIVE_0, 2)
+
+            assert 0 <= ahead <= 2
+            assert consumer.prefetched() == 0
+
     # Acknowledging
 
     def test_what_was_not_acknowledged_comes_back_first_and_in_order(self, declared: EventLog) -> None:
