@@ -206,7 +206,7 @@ class Services:
         self.processes.append(self._process(name, *arguments, **environment))
         return self.processes[-1]
 
-    def server(self, name: str, *arguments: str) -> Process:
+    def server_process(self, name: str, *arguments: str) -> Process:
         """Return a process that is one of the stores, not started."""
         self.servers.append(self._process(name, *arguments))
         return self.servers[-1]

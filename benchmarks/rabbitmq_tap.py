@@ -72,6 +72,8 @@ class RabbitmqTap:
             channel = connection.channel()
             copied = channel.queue_declare(QUEUE, passive=True).method.message_count
             for method, properties, _ in islice(channel.consume(QUEUE), copied):
+                assert method is not None  # noqa: S101 - only so where inactivity has a limit
+                assert properties is not None  # noqa: S101
                 self._count(properties.headers)
                 channel.basic_ack(method.delivery_tag)
             channel.cancel()

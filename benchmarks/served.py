@@ -42,7 +42,7 @@ class ServedServices(RabbitmqServices):
         super().__post_init__()
         self.vectors_folder = self.folder / "qdrant"
         where = ("--port", str(port), "--folder", str(self.vectors_folder))
-        self.vectors: Process = self.server("vectors", "-m", "standins.qdrant", *where)
+        self.vectors: Process = self.server_process("vectors", "-m", "standins.qdrant", *where)
         self.start_vectors()
 
     def start_vectors(self) -> None:

@@ -72,7 +72,8 @@ class RabbitmqInstallation(RabbitmqServices, SqliteInstallation):
             table = {"unknown": headers} if headers else None
         with self.connected() as channel:
             channel.confirm_delivery()
-            channel.basic_publish("", queue.name, body, pika.BasicProperties(headers=table, delivery_mode=2))
+            properties = pika.BasicProperties(headers=table, delivery_mode=2)  # type: ignore[no-untyped-call]  # pika's
+            channel.basic_publish("", queue.name, body, properties)
 
     @contextmanager
     def connected(self) -> Iterator[BlockingChannel]:
