@@ -46,6 +46,8 @@ class RelayOptions:
     """The same while confirmations are awaited."""
     drain_seconds: float = 1.0
     """How long a stop waits for confirmations that are under way."""
+    right_seconds: float = 1.0
+    """How often one that waits asks for the right; a broker writes a line into its log at each refusal."""
     first_backoff: float = 0.2
     last_backoff: float = 30.0
 
@@ -91,7 +93,7 @@ class Relay:
                     self._relay(stop)
             except RightTaken as error:
                 self._tell("waiting", str(error))
-                stop.wait(self.options.first_backoff)
+                stop.wait(self.options.right_seconds)
             except TransientError as error:
                 self._tell("degraded", str(error))
                 if self.clock.monotonic() - began > backoff * 4:  # it had recovered

@@ -14,7 +14,7 @@ from twin_platform.log.codec import encode
 from twin_platform.log.errors import LogUnavailable, QueueMissing, RightTaken
 from twin_platform.log.port import Confirmation, Event
 from twin_platform.log.rabbitmq_consumer import RabbitmqConsumer
-from twin_platform.log.rabbitmq_link import LOCKED, Broker, Link, result
+from twin_platform.log.rabbitmq_link import CLOSE_SECONDS, LOCKED, Broker, Link, result
 from twin_platform.log.rabbitmq_publisher import Publisher
 from twin_platform.log.rabbitmq_topology import MAX_LENGTH_BYTES, Topology
 
@@ -163,6 +163,7 @@ def _release(publisher: Publisher, name: str) -> None:
     """Delete the queue, or else close the connection: a broker in need reads nothing of it."""
     if not publisher.lost:
         try:
-            result(publisher.ask(lambda channel, reply: channel.queue_delete(name, callback=reply)))
+            deleted = publisher.ask(lambda channel, reply: channel.queue_delete(name, callback=reply))
+            result(deleted, CLOSE_SECONDS)
         except (ChannelClosedByBroker, LogUnavailable):
             publisher.close()

@@ -173,8 +173,8 @@ class Link:
             connection.close()
             return
         self._on_open(connection)
-        for work in self._early:
-            work()
+        while self._early:
+            self._early.pop(0)()
 
     def _ended(self, _: SelectConnection, error: BaseException) -> None:
         self._lose(self._broker.unavailable(error))
@@ -231,14 +231,14 @@ def _cause(error: BaseException) -> str:
     return str(inner) or type(inner).__name__
 
 
-def result(answer: Answer) -> Any:  # noqa: ANN401 - methods have no common type
+def result(answer: Answer, seconds: float = REPLY_SECONDS) -> Any:  # noqa: ANN401 - methods have no common type
     """Return the answer; `LogUnavailable` where none comes in time.
 
     Raises:
         ChannelClosedByBroker: the broker refused.
     """
     try:
-        return answer.result(REPLY_SECONDS)
+        return answer.result(seconds)
     except TimeoutError as error:
-        message = f"RabbitMQ has not answered for {REPLY_SECONDS:g} s; it is tried again"
+        message = f"RabbitMQ has not answered for {seconds:g} s; it is tried again"
         raise LogUnavailable(message) from error
