@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import BaseModel, ValidationError
@@ -144,7 +144,7 @@ class Server:
 class Handler(BaseHTTPRequestHandler):
     """One connection."""
 
-    server_version: ClassVar[str] = "stand-in"
+    server_version = "stand-in"
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
     wbufsize = -1

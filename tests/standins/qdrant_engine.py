@@ -100,7 +100,7 @@ class Collection:
     def retrieve(self, request: models.PointRequest) -> list[Json]:
         """Return points by id."""
         _only(request, "ids", "with_payload", "with_vector")
-        ids = [_id(one) for one in request.ids]
+        ids: list[int | UUID | str] = [_id(one) for one in request.ids]
         found = self._shard.retrieve(ids, _selector(request.with_payload), _selector(request.with_vector))
         return [_record(one) for one in found]
 
@@ -227,9 +227,10 @@ def _filter(where: models.Filter | None) -> edge.Filter | None:
     if where is None:
         return None
     _only(where, "must", "must_not", "should")
-    sides = {side: [_condition(one) for one in _listed(getattr(where, side))] for side in ("must", "must_not")}
-    should = [_condition(one) for one in _listed(where.should)]
-    return edge.Filter(**sides, should=should or None)
+    must, must_not, should = (
+        [_condition(one) for one in _listed(side)] for side in (where.must, where.must_not, where.should)
+    )
+    return edge.Filter(must=must, must_not=must_not, should=should or None)
 
 
 def _listed(conditions: object) -> Sequence[Any]:
@@ -242,9 +243,9 @@ def _condition(condition: object) -> "edge.ConditionType":
             return _filter(condition) or edge.Filter()
         case models.HasIdCondition(has_id=ids):
             return edge.HasIdCondition({_id(one) for one in ids})
-        case models.FieldCondition(key=key, match=models.MatchAny(any=values), range=None):
+        case models.FieldCondition(key=key, match=models.MatchAny(any=list(values)), range=None):
             _only(condition, "key", "match")
-            return edge.FieldCondition(key, match=edge.MatchAny(list(values)))
+            return edge.FieldCondition(key, match=edge.MatchAny([str(value) for value in values]))
         case models.FieldCondition(key=key, match=models.MatchValue(value=value), range=None):
             _only(condition, "key", "match")
             return edge.FieldCondition(key, match=edge.MatchValue(value))
