@@ -61,7 +61,7 @@ class SqliteInstallation(Services):
 class RabbitmqInstallation(RabbitmqServices, SqliteInstallation):
     """The log on a RabbitMQ broker, the rest as above."""
 
-    faults: ClassVar[frozenset[int]] = frozenset({0, 11, 12, 13, 14, 15, 16, 17, 18, 19, 26, 27, 29, 30, 34, 36})
+    faults: ClassVar[frozenset[int]] = frozenset({0, 11, 12, 13, 14, 15, 16, 18, 19, 29, 36})
     needs: ClassVar[Sequence[str]] = ("broker",)
 
     def publish_bytes(self, queue: Queue, headers: str, body: bytes) -> None:
@@ -84,7 +84,7 @@ class RabbitmqInstallation(RabbitmqServices, SqliteInstallation):
 
 @dataclass
 class ServedInstallation(ServedServices, RabbitmqInstallation):
-    """Log and vectors on servers; the vectors' is a stand-in for Qdrant. Faults that reach the vectors."""
+    """Log and vectors on servers; the vectors' is a stand-in for Qdrant. What reaches the vectors is survived on both."""
 
     faults: ClassVar[frozenset[int]] = frozenset({17, 20, 21, 22, 23, 24, 25, 26, 27, 30, 34})
 

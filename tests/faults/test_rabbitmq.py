@@ -151,7 +151,7 @@ def test_a_restarted_broker_hands_out_what_was_not_acknowledged(
     cdc, flow = started(services, load)
     asked = reasons(services)
     with load.running():
-        for time in range(int(durations(ci=4, full=20))):
+        for time in range(int(durations(ci=3, full=20))):
             flow.wait_for_state("running")
             flow.stop_signal()  # so that there is something to consume
             load.wait_for(150)
