@@ -84,7 +84,7 @@ class RabbitmqInstallation(RabbitmqServices, SqliteInstallation):
 
 @dataclass
 class ServedInstallation(ServedServices, RabbitmqInstallation):
-    """Log and vectors on servers; the vectors' is a stand-in for Qdrant. What reaches the vectors is survived on both."""
+    """Log and vectors on servers, the vectors' a stand-in for Qdrant: the faults that reach the vectors."""
 
     faults: ClassVar[frozenset[int]] = frozenset({17, 20, 21, 22, 23, 24, 25, 26, 27, 30, 34})
 
