@@ -21,8 +21,11 @@ from twin_contracts.records import RecordStatus
 from twin_platform.errors import TransientError
 from twin_platform.features.open import read_feature_store
 from twin_platform.features.port import FeatureStore
+from twin_platform.records.audits import ask_audit
+from twin_platform.records.reemissions import ask_reemission
 
-DOCUMENTS = 1000
+DOCUMENTS = 300
+"""So few that they are all there after a minute or two: what grows from then on grows with time."""
 FLOWS = 2
 QUIET_SECONDS = 180.0
 LONGEST_PAUSE = 6.0
@@ -59,7 +62,7 @@ class SoakedServices:
         return Work(load, self._probe.run, self._keep)
 
     def actions(self) -> Sequence[Action]:
-        """Return what may be done to them; more to the services than to the servers."""
+        """Return what may be done to them, or asked of them in the middle of it."""
         return (
             *[self._kill] * 3,
             self._kill_all,
@@ -68,6 +71,8 @@ class SoakedServices:
             self._pause_broker,
             self._kill_vectors,
             self._pause_vectors,
+            self._resync,
+            self._audit,
         )
 
     def counts(self) -> Counts:
@@ -144,6 +149,14 @@ class SoakedServices:
     def _pause_vectors(self, chance: random.Random) -> str:
         server = self._services.vectors
         return _held_still("the vector server", server.stop_signal, server.continue_, chance)
+
+    def _resync(self, _chance: random.Random) -> str:
+        ask_reemission(self._services.records, self._services.clock, "soak")
+        return "ask for everything again"
+
+    def _audit(self, _chance: random.Random) -> str:
+        ask_audit(self._services.records, self._services.clock, "soak")
+        return "ask for an audit"
 
     def _down(self, name: str, kill: Callable[[], object], start: Callable[[], object], chance: random.Random) -> str:
         self._server_is_down = True
