@@ -101,6 +101,9 @@ bench-freshness: setup ## Commit to searchable, idle and during a re-emission
 bench-backlog: setup ## Memory, rate and stop under backlogs, a book and 100,000 edits; an hour (CASES="posts book" for some)
 	$(python) -m benchmarks.backlog $(CASES)
 
+bench-flow: setup ## What a flow takes from RabbitMQ into Qdrant Edge and the publisher puts there, beside one message at a time
+	$(python) -m benchmarks.flow
+
 bench-sizes: setup ## Bytes of a document and of a chunk in each store and in memory
 	$(python) -m benchmarks.sizes
 

@@ -6,6 +6,7 @@ message. What each stage costs is of a run of its own, since counting costs time
 """
 
 import argparse
+import os
 import sys
 import threading
 import time
@@ -194,6 +195,8 @@ def carried(server: Broker, load: Load) -> list[Row]:
             met=rate >= goal,
         ),
         Row(f"flow, {load.name}: processor time", processor / len(events) * 1e6, "us/document"),
+        Row(f"flow, {load.name}: in a second of one core", len(events) / processor, "documents"),
+        Row(f"flow, {load.name}: processes that wanted the processor in that minute", os.getloadavg()[0], "processes"),
     ]
     return rows + stages(waiting(len(events) // 2), load.name, len(events) // 2)
 
