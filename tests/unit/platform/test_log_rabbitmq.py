@@ -5,7 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorTransportSetupError
-from pika.exceptions import ConnectionClosedByBroker, ProbableAuthenticationError, StreamLostError
+from pika.exceptions import (
+    ConnectionClosedByBroker,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+    StreamLostError,
+)
 
 from contract.conformance.log_contract import DEADLINE_SECONDS, LIVE_0, deletion
 from twin_contracts.events import EventHeaders
@@ -70,7 +75,9 @@ def test_a_mistyped_scheme_is_told_without_the_password() -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
-        (ProbableAuthenticationError("Login was refused"), "refuses the user 'ada'"),
+        (ProbableAuthenticationError("ConnectionClosedByBroker: (403) 'ACCESS_REFUSED'"), "refuses the user 'ada'"),
+        (ProbableAuthenticationError("StreamLostError: it was killed"), "it was killed"),
+        (ProbableAccessDeniedError("ConnectionClosedByBroker: (541) 'vhost is down'"), "vhost is down"),
         (ConnectionClosedByBroker(403, "ACCESS_REFUSED - user 'ada'"), "refuses the user 'ada'"),
         (ConnectionClosedByBroker(530, "NOT_ALLOWED - vhost twin not found"), "no virtual host 'twin'"),
         (ConnectionClosedByBroker(320, "CONNECTION_FORCED - broker forced closure"), "broker forced closure"),

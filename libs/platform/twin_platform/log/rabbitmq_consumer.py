@@ -9,14 +9,13 @@ from functools import partial
 from pika import BasicProperties
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
-from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic
 
 from twin_contracts.queues import Lane, Queue
 from twin_platform.log.codec import headers_from_table
 from twin_platform.log.errors import LogUnavailable, QueueMissing
 from twin_platform.log.port import Delivery, Position
-from twin_platform.log.rabbitmq_link import MISSING, Broker, Link, result
+from twin_platform.log.rabbitmq_link import Broker, Link, is_missing, result
 
 PREFETCH = {Lane.LIVE: 256, Lane.REFILL: 64}
 
@@ -134,10 +133,9 @@ class RabbitmqConsumer:
             self._started.set_result(None)
 
     def _closed(self, queue: Queue, _: Channel, reason: Exception) -> None:
-        if isinstance(reason, ChannelClosedByBroker):
-            if reason.reply_code == MISSING:
-                self._fail(QueueMissing(queue))
-            self._link.fail(reason)
+        if is_missing(reason):
+            self._fail(QueueMissing(queue))
+        self._link.fail(reason)
 
     def _fail(self, error: LogUnavailable | QueueMissing) -> None:
         self._failure = self._failure or error

@@ -12,15 +12,7 @@ import pika
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorPhaseErrorBase
 from pika.channel import Channel
-from pika.exceptions import (
-    AMQPConnectionError,
-    AMQPError,
-    AuthenticationError,
-    ChannelClosedByBroker,
-    ConnectionClosedByBroker,
-    ProbableAccessDeniedError,
-    ProbableAuthenticationError,
-)
+from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
 
 from twin_platform.errors import PermanentError
 from twin_platform.log.errors import LogUnavailable
@@ -32,7 +24,8 @@ REPLY_SECONDS = 20.0
 """How long an answer is waited for; a lost connection is noticed later only where nobody waits for one."""
 CLOSE_SECONDS = 2.0
 """How long a broker may take to say good-bye; one that is out of memory reads nothing."""
-REFUSED, MISSING, LOCKED, MISMATCH, FORBIDDEN = 403, 404, 405, 406, 530
+REFUSED, MISSING, LOCKED, MISMATCH, NOT_ALLOWED = 403, 404, 405, 406, 530
+"""Reply codes of AMQP."""
 
 Answer = Future[Any]
 """Resolves to the method a broker answered with, whose fields differ by method."""
@@ -78,16 +71,17 @@ class Broker:
         All of it is transient: also a wrong password is right a little later, where the broker is being set up.
         """
         user, vhost = getattr(self.parameters.credentials, "username", "?"), self.parameters.virtual_host
-        code = error.reply_code if isinstance(error, ConnectionClosedByBroker) else None
-        if isinstance(error, ProbableAuthenticationError | AuthenticationError) or code == REFUSED:
-            return LogUnavailable(f"{self.name} refuses the user {user!r}; check the user and the password of its URL")
-        if isinstance(error, ProbableAccessDeniedError) or code == FORBIDDEN:
+        why = _cause(error)[:500] if error else "the connection was closed here"
+        if f"({REFUSED}" in why:
             return LogUnavailable(
-                f"{self.name} has no virtual host {vhost!r} for the user {user!r}; check the URL's path, or make it: "
+                f"{self.name} refuses the user {user!r}; check the URL's user and password, and permissions: {why}"
+            )
+        if f"({NOT_ALLOWED}" in why:
+            return LogUnavailable(
+                f"{self.name} has no virtual host {vhost!r} for {user!r} ({why}); check the URL's path, or make it: "
                 f"rabbitmqctl add_vhost {vhost} and rabbitmqctl set_permissions -p {vhost} {user} '.*' '.*' '.*'"
             )
-        why = _cause(error) if error else "the connection was closed here"
-        return LogUnavailable(f"{self.name} cannot be reached or went away: {why:.500}; it is tried again")
+        return LogUnavailable(f"{self.name} cannot be reached or went away: {why}; it is tried again")
 
 
 class Link:
@@ -224,11 +218,18 @@ class Link:
 
 
 def _cause(error: BaseException) -> str:
-    """Tell what happened: pika wraps what prevents a connection, and the wrappers say nothing."""
+    """Tell what happened, the reply code where the broker closed: pika's wrappers say nothing or guess."""
     wrapped = error.args[0] if isinstance(error, AMQPConnectionError) and error.args else error
     last = wrapped.exceptions[-1] if isinstance(wrapped, AMQPConnectionWorkflowFailed) else error
     inner = last.exception if isinstance(last, AMQPConnectorPhaseErrorBase) else last
     return str(inner) or type(inner).__name__
+
+
+def is_missing(reason: Exception) -> bool:
+    """Return whether there is no such queue or exchange; one that is down for now is "not found" in other words."""
+    if not isinstance(reason, ChannelClosedByBroker):
+        return False
+    return reason.reply_code == MISSING and str(reason.reply_text).startswith("NOT_FOUND - no ")
 
 
 def result(answer: Answer, seconds: float = REPLY_SECONDS) -> Any:  # noqa: ANN401 - methods have no common type

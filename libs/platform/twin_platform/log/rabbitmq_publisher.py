@@ -12,13 +12,12 @@ from typing import Any
 from pika import BasicProperties
 from pika.adapters.select_connection import SelectConnection
 from pika.channel import Channel
-from pika.exceptions import ChannelClosedByBroker
 from pika.spec import Basic
 
 from twin_contracts.queues import EXCHANGE, Queue
 from twin_platform.log.errors import LogUnavailable, QueueMissing
 from twin_platform.log.port import Confirmation
-from twin_platform.log.rabbitmq_link import MISSING, Answer, Broker, Link
+from twin_platform.log.rabbitmq_link import Answer, Broker, Link, is_missing
 
 FIRST_BACKOFF_SECONDS = 0.2
 LAST_BACKOFF_SECONDS = 30.0
@@ -149,10 +148,9 @@ class Publisher:
 
     def _closed(self, _: Channel, reason: Exception) -> None:
         """Give the connection up where the broker closes the channel: without an exchange, nothing has a queue."""
-        if isinstance(reason, ChannelClosedByBroker):
-            if reason.reply_code == MISSING:
-                self._fail(QueueMissing)
-            self._link.fail(reason)
+        if is_missing(reason):
+            self._fail(QueueMissing)
+        self._link.fail(reason)
 
     def _lost(self, error: LogUnavailable) -> None:
         self._fail(lambda _: LogUnavailable(str(error)))

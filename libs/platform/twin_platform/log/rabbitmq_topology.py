@@ -10,7 +10,7 @@ from pika.exceptions import ChannelClosedByBroker
 from twin_contracts.queues import EXCHANGE, Lane, Queue, queues_of
 from twin_platform.errors import PermanentError
 from twin_platform.log.errors import LogUnavailable, PartitionsFixed
-from twin_platform.log.rabbitmq_link import MISSING, Answer, Link, result
+from twin_platform.log.rabbitmq_link import MISMATCH, REFUSED, Answer, Link, is_missing, result
 
 MAX_LENGTH_BYTES = 2 * 1024**3
 DELIVERY_LIMIT = 1_000_000
@@ -93,14 +93,16 @@ class Topology:
         try:
             result(self._connect().ask(question))
         except ChannelClosedByBroker as error:
-            raise TopologyRefused(name, error.reply_text) from error
+            if error.reply_code in {MISMATCH, REFUSED}:
+                raise TopologyRefused(name, error.reply_text) from error
+            raise LogUnavailable(f"RabbitMQ: {error.reply_text}") from error
 
 
 def _found(answer: Answer) -> Any | None:  # noqa: ANN401 - the same
     try:
         return result(answer)
     except ChannelClosedByBroker as error:
-        if error.reply_code == MISSING:
+        if is_missing(error):
             return None
         raise LogUnavailable(f"RabbitMQ: {error.reply_text}") from error
 
