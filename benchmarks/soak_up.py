@@ -28,7 +28,8 @@ from twin_platform.embedding.hashing import HashingEmbedder
 from twin_platform.features.open import open_feature_store
 from twin_platform.telemetry.clock import SystemClock
 
-DOCUMENTS = 1000
+DOCUMENTS = 300
+"""So few that they are all there after a minute or two: what grows from then on grows with time."""
 EXPLAINED = {-signal.SIGKILL, REFUSED}
 """Endings of a child that somebody else has caused."""
 ANSWER_SECONDS = 10.0
