@@ -10,6 +10,7 @@ from pydantic_core import PydanticCustomError
 NAMESPACE = UUID("6f1c7a54-2f0e-5c57-9a0b-3c1d8f6f2b11")
 """Root of every uuid5 of the system. Changing it changes every id."""
 
+_NAMESPACE_BYTES: Final = NAMESPACE.bytes
 _VERSION_5: Final = 0x50
 _VARIANT: Final = 0x80
 
@@ -59,7 +60,7 @@ def uuid_of(*parts: str) -> str:
 
     RFC 9562, section 5.5, without an object for each: an event and its chunks have a dozen of these.
     """
-    digest = bytearray(sha1(NAMESPACE.bytes + "\x1f".join(parts).encode(), usedforsecurity=False).digest()[:16])
+    digest = bytearray(sha1(_NAMESPACE_BYTES + "\x1f".join(parts).encode(), usedforsecurity=False).digest()[:16])
     digest[6] = digest[6] & 0x0F | _VERSION_5
     digest[8] = digest[8] & 0x3F | _VARIANT
     text = digest.hex()

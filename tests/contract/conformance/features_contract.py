@@ -53,6 +53,17 @@ class EpochContract:
         assert texts_of(store.search(asked("looms"))) == {"looms and cards", "engines and numbers"}
         assert store.records([document_id_of("essay")]) == {document_id_of("essay"): change.record}
 
+    def test_an_edit_takes_its_place_beside_documents_that_are_older_than_what_it_replaces(
+        self, store: FeatureStore
+    ) -> None:
+        store.apply([indexed("essay", version(4), ["a"]), indexed("gone", version(4), ["b"])])
+
+        store.apply(
+            [indexed("essay", version(5), ["c"]), deleted("gone", version(5)), indexed("old", version(2), ["d"])]
+        )
+
+        assert [seen(store, name) for name in ("essay", "gone", "old")] == [{"c"}, set(), {"d"}]
+
     def test_a_shorter_version_leaves_exactly_its_own_points(self, store: FeatureStore) -> None:
         store.apply([indexed("essay", version(1), [f"paragraph {number}" for number in range(20)])])
 

@@ -17,6 +17,7 @@ other touches none of its chunks.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple, Self
 
 from twin_contracts.base import DocumentId, uuid_of
@@ -29,6 +30,7 @@ from twin_platform.features.engine import (
     Among,
     Before,
     Delete,
+    JsonObject,
     Operation,
     Other,
     Point,
@@ -118,7 +120,7 @@ def apply_epoch(engine: PointEngine, changes: Sequence[FeatureChange], partition
     sliced = [chunk for chunk in sliced if known.admit(chunk.payload)]
     _write_chunks(engine, sliced + [chunk for document in admitted for chunk in document.chunks])
     _write_records(engine, [record for record in records if record.status is RecordStatus.INDEXED])
-    stored = _states(engine, [document.record.document_id for document in documents])
+    stored = _settled(engine, [document.record.document_id for document in documents], records)
     in_force = [record for record in records if stored.get(record.document_id) == _State.of(record)]
     new -= stored.keys() - {record.document_id for record in in_force}
     _delete_chunks(engine, [_not_named_by(one, state) for one, state in stored.items() if one not in new])
@@ -155,11 +157,24 @@ def _version(point: Point) -> Version:
 
 
 def _write_records(engine: PointEngine, records: Sequence[DocumentRecord]) -> None:
-    by_version: dict[Version, list[Point]] = {}
-    for record in records:
-        point = Point(record.document_id, record.model_dump(mode="json"))
-        by_version.setdefault(record.version, []).append(point)
-    _write(engine, Alias.DOCUMENTS, [Upsert(tuple(points), (Before(at),)) for at, points in by_version.items()])
+    """Write on one condition: what is stored is older than the oldest of these. `_settled` writes what that held back.
+
+    A call for each record, on its own condition, took the engine twice the time.
+    """
+    points = tuple(Point(record.document_id, _payload(record)) for record in records)
+    if points:
+        engine.write(Alias.DOCUMENTS, [Upsert(points, (Before(min(record.version for record in records)),))])
+
+
+def _settled(
+    engine: PointEngine, ids: Collection[DocumentId], records: Sequence[DocumentRecord]
+) -> Mapping[str, _State]:
+    """Return what is stored now, each of these records or something that is not older."""
+    stored = _states(engine, ids)
+    held_back = [one for one in records if one.document_id in stored and stored[one.document_id].version < one.version]
+    for record in held_back:
+        _write_records(engine, [record])
+    return _states(engine, ids) if held_back else stored
 
 
 def _write_chunks(engine: PointEngine, chunks: Sequence[EmbeddedChunk]) -> None:
@@ -173,7 +188,12 @@ def _write_chunks(engine: PointEngine, chunks: Sequence[EmbeddedChunk]) -> None:
 
 def _chunk_point(chunk: EmbeddedChunk) -> Point:
     keywords = "\n".join((*chunk.payload.heading_path, chunk.payload.text))
-    return Point(chunk.id, chunk.payload.model_dump(mode="json"), chunk.vector, keywords)
+    return Point(chunk.id, _payload(chunk.payload), chunk.vector, keywords)
+
+
+def _payload(told: DocumentRecord | ChunkPayload) -> JsonObject:
+    """Return what is stored: what has its default is left out, since engines take microseconds for every field."""
+    return told.model_dump(mode="json", exclude_defaults=True)
 
 
 def _not_named_by(document_id: DocumentId, record: _State) -> Where:
@@ -211,7 +231,7 @@ def _bury_late(engine: PointEngine, known: _Known, told: Sequence[DocumentRecord
 def _bury(engine: PointEngine, ids: Sequence[DocumentId], before: Version) -> None:
     """Replace the records strictly older than `before` by tombstones of that version, then delete such chunks."""
     tombstones = (DocumentRecord.tombstone(document_id, before) for document_id in ids)
-    points = tuple(Point(record.document_id, record.model_dump(mode="json")) for record in tombstones)
+    points = tuple(Point(record.document_id, _payload(record)) for record in tombstones)
     engine.write(Alias.DOCUMENTS, [Upsert(points, (Before(before),))])
     _delete_chunks(engine, [(Among("document_id", tuple(ids)), Before(before))])
 
@@ -237,6 +257,7 @@ def _is_to_bury(record: Point, before: Version) -> bool:
     return _version(record) < before
 
 
+@cache
 def _purge_id(partition: int, partitions: int) -> str:
     """Return the id of the point that remembers this partition's newest purge; another division has others."""
     return uuid_of("purge", str(partitions), str(partition))
