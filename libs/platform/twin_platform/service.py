@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from queue import SimpleQueue
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from queue import Empty, SimpleQueue
 from threading import Event as Flag
 from types import FrameType
 from typing import NoReturn, Protocol, TypeVar
@@ -22,6 +22,7 @@ from twin_platform.telemetry.server import Exposed, Listening, serving
 FIRST_BACKOFF = 0.2
 LAST_BACKOFF = 30.0
 STOP_SECONDS = 10.0
+LOOK_SECONDS = 0.5
 CRASH = "A process crashes"
 """Section of the runbook about what is no error of ours: a bug, or the machine's trouble."""
 REFUSED = 3
@@ -121,13 +122,20 @@ def _run(
             try:
                 for thread in threads:
                     thread.start()
-                error = endings.get()
+                error = _first(endings)
             finally:
                 stop.set()
                 health.stopping()
                 _join([thread for thread in threads if thread.ident is not None], logger)
     if error is not None:
         raise error
+
+
+def _first(endings: _Endings) -> BaseException | None:
+    """Wait for the first ending, by looks: a signal that comes just before a wait of the main thread wakes nobody."""
+    while True:
+        with suppress(Empty):
+            return endings.get(timeout=LOOK_SECONDS)
 
 
 @contextmanager
