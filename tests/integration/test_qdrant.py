@@ -24,7 +24,13 @@ from twin_contracts.documents import MAX_DOCUMENT_BYTES
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.records import RecordStatus
 from twin_platform.features.engine import CHUNKS, Alias, Delete, PointEngine, collection_of
-from twin_platform.features.errors import FeaturesRefused, FeaturesUnavailable, FeaturesUnfit, PointRefused
+from twin_platform.features.errors import (
+    FeaturesRefused,
+    FeaturesUnavailable,
+    FeaturesUnfit,
+    PointRefused,
+    VectorsUrlUnreadable,
+)
 from twin_platform.features.open import open_feature_store, read_feature_store
 from twin_platform.features.port import ApplyDocument, FeatureStore
 from twin_platform.features.qdrant import WRITING, QdrantEngine
@@ -193,6 +199,15 @@ def test_a_key_lets_in_and_is_never_told(tmp_path: Path) -> None:
         with pytest.raises(FeaturesRefused, match="needs the server's key") as refused:
             open_feature_store(url.format("wrong-key"), EMBEDDER.spec)
     assert "wrong-key" not in str(refused.value)
+
+
+@pytest.mark.parametrize("address", ["vectors:99999", "vectors:six", "", "se/cret@vectors:6333"])
+def test_a_url_that_is_no_address_is_refused_without_its_key(address: str) -> None:
+    with pytest.raises(VectorsUrlUnreadable) as refused:
+        open_feature_store(f"https://:{address}" if "cret" in address else f"https://{address}", EMBEDDER.spec)
+
+    assert refused.value.__cause__ is None
+    assert "cret" not in str(refused.value)
 
 
 def test_documents_of_eight_mebibytes_pass_below_the_servers_limit(engine: PointEngine) -> None:

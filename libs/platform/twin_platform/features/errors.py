@@ -58,3 +58,15 @@ class FeaturesRefused(PermanentError):
             f"the vector store refuses to {tried}: {why}; "
             "where it is about rights, the URL needs the server's key: https://:<key>@host:6333"
         )
+
+
+class VectorsUrlUnreadable(PermanentError):
+    """A URL that is no server's address; never quotes it, since it may hold a key."""
+
+    runbook = "A setting is wrong"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the vector store's URL cannot be read; it looks like http://host:6333 or https://:<key>@host:6333, "
+            "with %2F for a / in the key"
+        )

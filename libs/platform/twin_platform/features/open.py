@@ -29,7 +29,7 @@ def open_feature_store(
         stopping: a server that does not answer is waited for up to a minute, or until this says to stop.
 
     Raises:
-        UnknownScheme: no adapter has the URL's scheme.
+        UnknownScheme, VectorsUrlUnreadable: no adapter has the URL's scheme, or it is no address.
         FeaturesUnreadable: the folder holds something that the engine cannot open.
         FeaturesUnfit, FeaturesRefused: the server will not do, or does not let us in.
         FeaturesUnavailable: another process has the folder open, its disk is full; the server does not answer.

@@ -5,13 +5,19 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from qdrant_client.common.client_exceptions import QdrantException, ResourceExhaustedResponse
 from qdrant_client.http.exceptions import ApiException, ResponseHandlingException, UnexpectedResponse
 from qdrant_client.qdrant_remote import QdrantRemote
 
-from twin_platform.features.errors import CollectionMissing, FeaturesRefused, FeaturesUnavailable, PointRefused
+from twin_platform.features.errors import (
+    CollectionMissing,
+    FeaturesRefused,
+    FeaturesUnavailable,
+    PointRefused,
+    VectorsUrlUnreadable,
+)
 
 T = TypeVar("T")
 FIRST_BACKOFF, LAST_BACKOFF = 0.1, 1.0
@@ -43,11 +49,14 @@ class Link:
     Args:
         url: `http://host:6333` or `https://:api-key@host:6333`; a path is put before every request's.
 
+    Raises:
+        VectorsUrlUnreadable: it is no address.
+
     A repeated write does no harm, even where the one that got no answer is carried out later: each has its conditions.
     """
 
     def __init__(self, url: str, patience: Patience) -> None:
-        parts = urlsplit(url)
+        parts = _parts(url)
         key = unquote(parts.password or parts.username or "")
         self._patience = patience
         self._closed = False
@@ -101,6 +110,16 @@ class Link:
                 return True
             time.sleep(min(left, _POLL_SECONDS))
         return False
+
+
+def _parts(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        if parts.hostname and parts.port != 0:  # asking for the port checks it
+            return parts
+    except ValueError:
+        pass  # it may quote the key
+    raise VectorsUrlUnreadable
 
 
 def _reason(error: ApiException | QdrantException, tried: str) -> str:
