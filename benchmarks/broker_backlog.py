@@ -14,7 +14,6 @@ from benchmarks.report import Row
 from benchmarks.served import RabbitmqServices
 from twin_contracts.embedding import EmbeddingModel
 
-NAME = "articles on a broker"
 SILENT_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 """Between two questions to the broker, each of which is a program that takes a second."""
@@ -36,13 +35,13 @@ def broker_articles(sizes: Sizes) -> list[Row]:
             silences = silences_of(services)
         seconds = time.monotonic() - began
         services.stop()
-    longest = max(silences)
+    name, longest = f"{sizes.articles:,} articles on a broker", max(silences)
     met = longest <= SILENT_SECONDS
     return [
-        *memory_rows(NAME, memory),
-        Row(f"{NAME}: worked off", sizes.articles / seconds, "documents/s"),
-        Row(f"{NAME}: until the first acknowledgement", silences[0], "s"),
-        Row(f"{NAME}: longest time without one", longest, "s", goal=f"<= {SILENT_SECONDS:g}", met=met),
+        *memory_rows(name, memory),
+        Row(f"{name}: worked off", sizes.articles / seconds, "documents/s"),
+        Row(f"{name}: until the first acknowledgement", silences[0], "s"),
+        Row(f"{name}: longest time without one", longest, "s", goal=f"<= {SILENT_SECONDS:g}", met=met),
     ]
 
 
