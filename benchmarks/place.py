@@ -83,7 +83,7 @@ class Place:
         broker, vectors = self.store_ports()
         wanted = {name: self.port(name) for name in _PORTS}
         for index in range(1, self.flows):
-            wanted[f"FEATURE_STREAM_PORT, of which flow {index} takes the {index}. after it,"] = self.flow_port(index)
+            wanted[f"FEATURE_STREAM_PORT (flow {index} takes that plus {index})"] = self.flow_port(index)
         wanted |= {} if self.given.get("RABBITMQ_URL") else {"RABBITMQ_URL": broker}
         wanted |= {} if self.given.get("QDRANT_URL") else {"QDRANT_URL": vectors}
         for name, port in wanted.items():

@@ -82,7 +82,6 @@ class UpProcesses:
     def start(self) -> None:
         """Start them; a store that does not come up is a `Trouble`."""
         place = self._place
-        place.refuse_taken_ports()
         broker_port, vectors_port = place.store_ports()
         log = place.given.get("RABBITMQ_URL") or self._start_broker(broker_port)
         environment = place.environment(place.urls(log))
@@ -144,6 +143,7 @@ def main() -> int:
     with suppress(KeyboardInterrupt):
         try:
             place = Place.of(os.environ)
+            place.refuse_taken_ports()
             with _running(place) as processes:
                 _wait_until_ready(place, processes)
                 _tell(place, len(processes.kept))

@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,8 +19,9 @@ import pytest
 
 from benchmarks import broker
 from benchmarks.processes import ROOT, Process
-from benchmarks.spawn import Spawner, free_port, wait_until
+from benchmarks.spawn import Spawner, wait_until
 from fakes.site import Site
+from twin_platform.serving import CannotListen, listening
 
 pytestmark = [
     pytest.mark.timeout(300),
@@ -121,9 +124,7 @@ def site() -> Iterator[Site]:
 
 @pytest.fixture(scope="module")
 def up(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    flows = free_port()
-    settings = {name: str(free_port()) for name in PORTS} | {"FEATURE_STREAM_PORT": str(flows)}
-    up = Up(tmp_path_factory.mktemp("up"), settings | {"FLOWS": str(FLOWS), "CRAWLER_ALLOW_HOSTS": site.allow})
+    up = Up(tmp_path_factory.mktemp("up"), free_ports() | {"FLOWS": str(FLOWS), "CRAWLER_ALLOW_HOSTS": site.allow})
     try:
         up.start()
         yield up
@@ -240,15 +241,25 @@ def test_ctrl_c_stops_every_process_and_a_restart_has_everything(up: Up) -> None
 def test_a_taken_port_is_one_line_and_nothing_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        refused = Up(tmp_path, {name: str(free_port()) for name in PORTS} | {"CDC_PORT": port})
+        refused = Up(tmp_path, free_ports() | {"CDC_PORT": port})
         refused.process.start()
 
         assert refused.process.wait(30) == 1
 
-    (line,) = [line for line in refused.process.said.splitlines() if "stop" not in line]
+    (line,) = refused.process.said.splitlines()
     assert f"port {port} is taken (Address already in use)" in line
     assert "CDC_PORT" in line
     refused.spawner.close()
+
+
+def free_ports() -> dict[str, str]:
+    """Return ports in a row, the last ones for the flows; below those that the system hands out by itself."""
+    while True:
+        first = random.randrange(20_000, 30_000)
+        with suppress(CannotListen), ExitStack() as bound:
+            for port in range(first, first + len(PORTS) + FLOWS):
+                bound.enter_context(listening("127.0.0.1", port))
+            return {name: str(first + place) for place, name in enumerate(PORTS)}
 
 
 def is_ready(up: Up) -> bool:
