@@ -125,21 +125,31 @@ def flow(url: str, folder: Path, watch: Stopwatch | None) -> Iterator[tuple[Feat
 
 def take(url: str, documents: int, watch: Stopwatch | None = None) -> tuple[float, float]:
     """Let a flow take so many documents; return the seconds until all are searchable, and its processor seconds."""
-    stop = threading.Event()
-    with TemporaryDirectory(prefix="twin-flow-") as folder, flow(url, Path(folder), watch) as (stream, features):
+    stop, told = threading.Event(), 0
+
+    def all_are_told() -> bool:
+        nonlocal told
+        told += len(news.take())
+        return told >= documents
+
+    with (
+        TemporaryDirectory(prefix="twin-flow-") as folder,
+        flow(url, Path(folder), watch) as (stream, features),
+        features.listen() as news,
+    ):
         thread = threading.Thread(target=stream.run, args=(stop,))
         processor, began = time.process_time(), time.perf_counter()
         thread.start()
         try:
-            wait_until(
-                lambda: features.count_records(RecordStatus.INDEXED) >= documents,
-                DEADLINE_SECONDS,
-                lambda: f"{features.count_records(RecordStatus.INDEXED)} of {documents} are searchable",
-            )
+            wait_until(all_are_told, DEADLINE_SECONDS, lambda: f"{told} of {documents} are searchable")
             seconds, processor = time.perf_counter() - began, time.process_time() - processor
         finally:
             stop.set()
             thread.join()
+        searchable = features.count_records(RecordStatus.INDEXED)
+    if searchable != documents:
+        message = f"{searchable} of {documents} are searchable"
+        raise RuntimeError(message)
     return seconds, processor
 
 

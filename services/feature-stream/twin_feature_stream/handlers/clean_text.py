@@ -37,17 +37,23 @@ def repair(text: str) -> str:
     Idempotent, and linear in the text's length. Blanks at line ends are removed, more than two blank lines become two.
     What is looked for character by character is looked for in one class first: measured, a tenth of the time.
     """
-    if not text.isascii():
-        text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled[0]), _SYMBOLS.sub(_without_piles, text))
+    if text.isascii():
+        text = _UNSEEN.sub("", _LINE_ENDS.sub("\n", text.replace("\r\n", "\n")))
+    else:
+        text = _repair_beyond_ascii(text)
+    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return _MANY_BLANK_LINES.sub("\n\n\n", lines).strip("\n")
+
+
+def _repair_beyond_ascii(text: str) -> str:
+    text = _STYLED.sub(lambda styled: unicodedata.normalize("NFKC", styled[0]), _SYMBOLS.sub(_without_piles, text))
     text = _LINE_ENDS.sub("\n", unicodedata.normalize("NFC", text).replace("\r\n", "\n"))
     if _MISREAD.search(text):
         text = _quotes_misread(text)
     text = _UNSEEN.sub("", _BLANKS.sub(" ", text))
     if _JOINER.search(text):
         text = _NEEDLESS_JOINERS.sub("", text)
-    text = unicodedata.normalize("NFC", text)
-    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
-    return _MANY_BLANK_LINES.sub("\n\n\n", lines).strip("\n")
+    return unicodedata.normalize("NFC", text)
 
 
 def _without_piles(symbols: re.Match[str]) -> str:
