@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import httpx
@@ -254,12 +254,12 @@ def test_a_taken_port_is_one_line_and_nothing_starts(tmp_path: Path) -> None:
 
 def free_ports() -> dict[str, str]:
     """Return ports in a row, the last ones for the flows; below those that the system hands out by itself."""
-    while True:
-        first = random.randrange(20_000, 30_000)
+    for first in count(20_000 + os.getpid() % 10_000):
         with suppress(CannotListen), ExitStack() as bound:
             for port in range(first, first + len(PORTS) + FLOWS):
                 bound.enter_context(listening("127.0.0.1", port))
             return {name: str(first + place) for place, name in enumerate(PORTS)}
+    raise AssertionError
 
 
 def is_ready(up: Up) -> bool:
