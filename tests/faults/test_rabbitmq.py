@@ -26,6 +26,8 @@ from twin_platform.records.reemissions import FINISHED_REEMISSIONS, ask_reemissi
 PARTITION = 3
 """Of the queues that something happens to."""
 NOTICED_SECONDS = 45.0
+FEW_A_SECOND = 40
+"""While a heartbeat is missed three times, a faster load would only pile up."""
 STANDSTILL_SECONDS = 2.0
 MOST_TRIES = 10
 """More than waits of 0.2 s, doubled each time, leave room for while a queue is full."""
@@ -283,6 +285,7 @@ def told(number: int) -> Raw:
 def test_a_cut_cable_is_noticed_and_nothing_is_missed(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
+    load.rate = FEW_A_SECOND
     with Proxy(("127.0.0.1", services.broker.port)) as proxy:
         through = services.broker.url(services.vhost, port=proxy.port)
         cdc = services.start_cdc(CDC_LOG_URL=through).wait_for_state("active")
@@ -306,6 +309,7 @@ def test_a_cut_cable_is_noticed_and_nothing_is_missed(
 def test_a_stopped_cdc_loses_its_right_to_another(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
+    load.rate = FEW_A_SECOND
     services.start_flow()
     active = services.start_cdc("active").wait_for_state("active")
     standby = services.start_cdc("standby").wait_for_state("waiting")
