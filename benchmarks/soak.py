@@ -218,7 +218,7 @@ def main() -> int:
         result = soak(soaked, options.seconds, options.seed, options.rate)
     name = RESULTS_OF[options.way]
     report(name, rows(result), options.results)
-    title = f"{options.seconds:g} s of load, {len(result.disturbances)} kills (red) and pauses (yellow)"
+    title = f"{options.seconds:g} s of load, {len(result.disturbances)} kills (red), pauses and requests (yellow)"
     (options.results / f"{name}.svg").write_text(picture(title, result), "utf-8")
     if not result.is_right:
         print(result.judged, result.audit, result.after_audit, sep="\n")
