@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,9 +15,13 @@ from twin_contracts.queues import Lane, Queue
 from twin_platform.log.codec import headers_from_table
 from twin_platform.log.errors import LogUnavailable, QueueMissing
 from twin_platform.log.port import Delivery, Position
-from twin_platform.log.rabbitmq_link import Broker, Link, is_missing, result
+from twin_platform.log.rabbitmq_link import REPLY_SECONDS, Broker, Link, is_missing
 
 PREFETCH = {Lane.LIVE: 256, Lane.REFILL: 64}
+_LEADERLESS = (
+    "RabbitMQ lets nobody read {names}: no leader; it is tried again. Where that lasts, the broker was killed right after "
+    "it declared the queue: delete it (rabbitmqctl delete_queue), cdc declares it anew and has everything re-emitted"
+)
 
 
 @dataclass(slots=True, eq=False)
@@ -64,8 +68,10 @@ class RabbitmqConsumer:
         self._to_start = set(queues)
         self._started: Future[None] = Future()
         self._link = Link(broker, "consumer", self._opened, self._fail)
+        if not wait([self._started], REPLY_SECONDS).done:
+            self._fail(LogUnavailable(_LEADERLESS.format(names=", ".join(queue.name for queue in self._to_start))))
         try:
-            result(self._started)
+            self._started.result()
         except (LogUnavailable, QueueMissing):
             self.close()
             raise

@@ -12,7 +12,7 @@ import pika
 from pika.adapters.select_connection import IOLoop, SelectConnection
 from pika.adapters.utils.connection_workflow import AMQPConnectionWorkflowFailed, AMQPConnectorPhaseErrorBase
 from pika.channel import Channel
-from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPConnectionError, AMQPError, ChannelClosedByBroker, StreamLostError
 
 from twin_platform.errors import PermanentError
 from twin_platform.log.errors import LogUnavailable
@@ -184,8 +184,13 @@ class Link:
         for answer in list(self._answers):
             self._settle(answer, error)
         if self._connection is not None and not (self._connection.is_closing or self._connection.is_closed):
-            self._loop.call_later(CLOSE_SECONDS, self._loop.stop)
+            self._loop.call_later(CLOSE_SECONDS, self._hang_up)
             self._connection.close()
+
+    def _hang_up(self) -> None:
+        """Let go of a broker that does not say good-bye; pika has no public way to do so."""
+        if self._connection is not None:
+            self._connection._terminate_stream(StreamLostError("it did not say good-bye"))  # noqa: SLF001
 
     def _do(self, work: Callable[[], None]) -> None:
         if self._connection is not None and self._connection.is_open:
