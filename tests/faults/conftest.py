@@ -54,6 +54,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("services", chosen, indirect=True, ids=lambda installation: installation.__name__)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Run one variant of a test on another installation where all of them run on SQLite; all of them with `--full`."""
+    if config.getoption("--full", default=False):
+        return
+    first = dict[tuple[str, str], pytest.Item]()
+    left = [item for item in items if (key := _elsewhere(item)) and first.setdefault(key, item) is not item]
+    if left:
+        items[:] = [item for item in items if item not in left]
+        config.hook.pytest_deselected(items=left)
+
+
+def _elsewhere(item: pytest.Item) -> tuple[str, str] | None:
+    """Return the names of a test and an installation that is not SQLite's, where the test runs on that, too."""
+    mark, variant = item.get_closest_marker("fault"), getattr(item, "callspec", None)
+    if mark is None or variant is None or mark.args[0] not in SqliteInstallation.faults:
+        return None
+    on = variant.params.get("services", SqliteInstallation)
+    return None if on is SqliteInstallation else (item.nodeid.partition("[")[0], on.__name__)
+
+
 @pytest.fixture
 def services(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SqliteInstallation]:
     """An installation with nothing in it, and no process started."""
