@@ -105,7 +105,7 @@ def is_taken(log: EventLog) -> bool:
 
 
 def test_what_was_confirmed_survives_a_killed_broker_and_the_rest_fails(mortal: Broker, log: RabbitmqEventLog) -> None:
-    mortal.restart()  # a queue may be left without a leader for good where its broker is killed seconds after declaring it
+    mortal.restart()  # one that is killed seconds after declaring a queue may leave it without a leader for good
     confirmations = [log.publish(LIVE_0, post(number, characters=4000)) for number in range(1500)]
     confirmations[200].result(DEADLINE_SECONDS)
 

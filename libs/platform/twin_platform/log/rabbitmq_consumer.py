@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,8 +19,8 @@ from twin_platform.log.rabbitmq_link import REPLY_SECONDS, Broker, Link, is_miss
 
 PREFETCH = {Lane.LIVE: 256, Lane.REFILL: 64}
 _LEADERLESS = (
-    "RabbitMQ lets nobody read {names}: no leader; it is tried again. Where that lasts, the broker was killed right after "
-    "it declared the queue: delete it (rabbitmqctl delete_queue), cdc declares it anew and has everything re-emitted"
+    "RabbitMQ lets nobody read {names}: no leader; it is tried again. Where that lasts, the broker was killed just "
+    "after declaring the queue: delete it (rabbitmqctl delete_queue), cdc declares it anew and re-emits everything"
 )
 
 
@@ -68,10 +68,12 @@ class RabbitmqConsumer:
         self._to_start = set(queues)
         self._started: Future[None] = Future()
         self._link = Link(broker, "consumer", self._opened, self._fail)
-        if not wait([self._started], REPLY_SECONDS).done:
-            self._fail(LogUnavailable(_LEADERLESS.format(names=", ".join(queue.name for queue in self._to_start))))
         try:
-            self._started.result()
+            self._started.result(REPLY_SECONDS)
+        except TimeoutError as error:
+            self.close()
+            names = ", ".join(queue.name for queue in self._to_start)
+            raise LogUnavailable(_LEADERLESS.format(names=names)) from error
         except (LogUnavailable, QueueMissing):
             self.close()
             raise
