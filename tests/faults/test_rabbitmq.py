@@ -26,6 +26,7 @@ from twin_platform.records.reemissions import FINISHED_REEMISSIONS, ask_reemissi
 
 PARTITION = 3
 """Of the queues that something happens to."""
+NOTICED_SECONDS = 45.0
 FEW_A_SECOND = 40
 """While a heartbeat is missed three times, a faster load would only pile up."""
 STANDSTILL_SECONDS = 2.0
@@ -281,7 +282,7 @@ def told(number: int) -> Raw:
     return post(f"elsewhere {number}", "It is in another partition.")
 
 
-@fault(16, "network cut cdc-broker, flow-broker", expected="noticed within three heartbeats, 45 s; republished")
+@fault(16, "network cut cdc-broker, flow-broker", expected="noticed within 45 s, republished")
 def test_a_cut_cable_is_noticed_and_nothing_is_missed(
     services: RabbitmqInstallation, load: Load, seen: Seen, durations: Durations
 ) -> None:
@@ -296,7 +297,7 @@ def test_a_cut_cable_is_noticed_and_nothing_is_missed(
                 load.wait_for(100)
                 proxy.cut()
                 for process in (cdc, flow):
-                    process.wait_for_state("degraded", 3 * heartbeat)
+                    process.wait_for_state("degraded", NOTICED_SECONDS)
                 proxy.mend()
                 wait_until_it_moves(services, cdc)
         seen("noticed by cdc and the flow")
