@@ -5,7 +5,8 @@ workspace := contracts platform cli crawler cdc feature-stream rag-api
 unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
 # The others start processes of their own: one at a time.
 other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract --ignore tests/faults
-faults = $(python) -m pytest tests/faults --every-fault list --timeout 900
+faults = $(python) -m pytest tests/faults -k "not mongodb and not rabbitmq and not served" --every-fault embedded --timeout 900
+faults_on_servers = $(python) -m pytest tests/faults -k "rabbitmq or served" --every-fault rabbitmq --timeout 900
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,15 +46,16 @@ lock-clients: setup ## Resolve the clients of tests/clients again (LOCK=--upgrad
 test-unit: setup ## Run the unit and contract tests, under a minute
 	$(unit_tests)
 
-faults: setup ## Survive every fault of the list but MongoDB's own, processes killed for real, under half an hour
+faults: setup ## Survive every fault that SQLite and Edge can have, processes killed for real, under ten minutes
 	$(faults)
 
-faults-full: setup ## The same for as long as they last in life, and the sink's histories; writes benchmarks/results/faults.txt
+faults-full: setup ## The same for as long as they last in life, and the sink's histories; writes benchmarks/results/faults*.txt
 	$(faults) --full --fault-table benchmarks/results/faults.txt
+	$(faults_on_servers) --full --fault-table benchmarks/results/faults-rabbitmq.txt
 	$(python) -m pytest tests/integration/test_sink_histories.py --hypothesis-profile full --timeout 7200
 
 faults-rabbitmq: setup ## Survive the faults of a RabbitMQ broker and a vector store's server, under 15 minutes (FULL=--full)
-	$(python) -m pytest tests/faults -k "rabbitmq or served" --every-fault rabbitmq --timeout 900 -rs $(FULL) $(RABBITMQ)
+	$(faults_on_servers) -rs $(FULL) $(RABBITMQ)
 
 test-qdrant: setup ## Run the vector store's contracts on a Qdrant server: QDRANT_TEST_URL, or a stand-in of our own
 	$(python) -m pytest tests/integration/test_qdrant.py -rs $(QDRANT)
@@ -135,6 +137,7 @@ ci: lint types imports schemas-check size setup-clients ## Everything a change h
 	$(unit_tests) --require-services
 	$(other_tests) --require-services
 	$(faults) --require-services
+	$(faults_on_servers) --require-services
 
 audit: setup ## Look for known vulnerabilities in the lock; for people and the nightly run
 	.venv/bin/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
