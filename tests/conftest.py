@@ -37,9 +37,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
     """What is imported stays: the collector need not look at it again and again, a tenth of the tests' time."""
-    if not gc.get_freeze_count():  # else a run inside a test
+    if gc.get_freeze_count():  # a run inside a test
+        return (yield)
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
         gc.collect()
         gc.freeze()
 
