@@ -1,5 +1,6 @@
 """The event log's contract on a real RabbitMQ, and what only a broker can show; `make test-rabbitmq`."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -36,6 +37,8 @@ from twin_platform.log.errors import LogUnavailable, PartitionsFixed, QueueMissi
 from twin_platform.log.port import Consumer, EventLog
 from twin_platform.log.rabbitmq import RabbitmqEventLog
 from twin_platform.log.rabbitmq_consumer import PREFETCH
+from twin_platform.log.rabbitmq_link import Broker as RabbitmqAt
+from twin_platform.log.rabbitmq_link import Link
 from twin_platform.log.rabbitmq_topology import TopologyRefused
 
 __all__ = ["broker", "vhost"]
@@ -179,6 +182,20 @@ def test_closing_does_not_wait_for_a_broker_that_reads_nothing(mortal: Broker, l
 
     assert time.monotonic() - began < DEADLINE_SECONDS
     assert isinstance(late.exception(0), LogUnavailable)
+
+
+def test_closing_before_a_server_that_says_nothing_let_us_in_leaves_nothing_behind() -> None:
+    """What ended the thread would fail the test."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        link = Link(RabbitmqAt(f"amqp://127.0.0.1:{silent.getsockname()[1]}"), "in a hurry")
+        accepted, _ = silent.accept()
+
+        link.close()
+
+        with accepted:
+            accepted.settimeout(DEADLINE_SECONDS)
+            while accepted.recv(1024):
+                pass
 
 
 # Queues, bindings and arguments

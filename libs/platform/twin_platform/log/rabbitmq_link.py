@@ -158,6 +158,9 @@ class Link:
                 custom_ioloop=self._loop,
             )
             self._loop.start()
+        except AssertionError:  # pika's own, about a connection that is hung up on before it was open
+            if self.lost is None:
+                raise
         finally:
             self._lose(self._broker.unavailable(None))  # nobody may wait for a thread that has ended
             self._loop.close()
