@@ -1,5 +1,8 @@
 """Source code is cut along its syntax tree."""
 
+import gc
+import tracemalloc
+
 import pytest
 
 from fakes.corpus import corpus_document
@@ -125,3 +128,18 @@ def test_nesting_without_end_is_no_recursion_without_end() -> None:
     source = "{\n" * 5000 + "}\n" * 5000
 
     assert "".join(chunk.text for chunk in chunks(source, "deep.js", max_tokens=220)) == source
+
+
+def test_a_file_that_was_parsed_is_forgotten() -> None:
+    source = "".join(f"def step_{number}():\n    return {number}\n\n\n" for number in range(400))
+    chunks(source, "first.py")
+    tracemalloc.start()
+    try:
+        for number in range(8):
+            chunks(source + f"# {number}\n", "again.py")
+        gc.collect()
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < len(source)

@@ -1,12 +1,16 @@
 """The units of a source file by its syntax tree: definitions, their members, their statements."""
 
+import ctypes
 import re
+import sys
 from dataclasses import dataclass
 
 from tree_sitter import Language, Node, Parser, Point
 
 _BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
 _READ_AT_ONCE = 65_536
+_REFERENCES = 2
+"""Of a piece that nobody but its source has: that one, and the call that counts."""
 _EFFORT = 12_000
 _EFFORT_AFTER_ERROR = 10
 _GLUED = ("comment", "attribute_item")
@@ -31,11 +35,8 @@ def parse(text: str, grammar: Language) -> Node | None:
     None where parsing takes too long. What is counted is the parser's steps, ten times once it has met an error: unlike
     a clock, they are the same on every machine, and so are the chunks. The limit is about a second, or a megabyte.
     """
-    source = _BEYOND_ASCII.sub("x", text).encode()  # one byte per code point; a letter may stand in any identifier
+    read = _Source(_BEYOND_ASCII.sub("x", text).encode())  # one byte per code point; any identifier may have a letter
     effort = 0
-
-    def read(offset: int, _: Point) -> bytes:
-        return source[offset : offset + _READ_AT_ONCE]
 
     def give_up(_: int, has_error: bool) -> bool:  # noqa: FBT001 - the parser calls it so
         nonlocal effort
@@ -46,6 +47,32 @@ def parse(text: str, grammar: Language) -> Node | None:
         return Parser(grammar).parse(read, progress_callback=give_up).root_node
     except ValueError:  # given up
         return None
+    finally:
+        read.done()
+
+
+class _Source:
+    """Hands a source out piece by piece; the parser needs one until it asks for the next.
+
+    tree-sitter 0.26.1 never gives up its reference to a piece, so every file that was ever parsed would stay in memory:
+    that reference is given up here, where there is one.
+    """
+
+    def __init__(self, source: bytes) -> None:
+        self._source = memoryview(source)
+        self._piece = b""
+
+    def __call__(self, offset: int, _: Point) -> bytes:
+        """Return the piece that begins at `offset`, empty at the end."""
+        self.done()
+        self._piece = self._source[offset : offset + _READ_AT_ONCE].tobytes()
+        return self._piece
+
+    def done(self) -> None:
+        """Let go of the last piece."""
+        if self._piece and sys.getrefcount(self._piece) > _REFERENCES:
+            ctypes.pythonapi.Py_DecRef(ctypes.py_object(self._piece))
+        self._piece = b""
 
 
 def units_of(text: str, node: Node) -> list[Unit]:
