@@ -199,11 +199,11 @@ def test_a_link_is_crawled_by_the_crawlers_process(up: Up, site: Site) -> None:
 def test_status_parked_audit_and_resync_speak_to_all_processes(up: Up) -> None:
     up.put("kept", GEARS)
 
+    wait_until(lambda: "all changes captured" in up.twin("status"), 30, lambda: up.twin("status"))  # within a second
     status = up.twin("status")
     services = ("cdc", "crawler", "feature-stream 0", "feature-stream 1", "housekeeper", "vectors", "log", "documents")
     for name in services:
         assert f"{name}: ready" in status
-    assert "all changes captured" in status
     assert "freshness" in status
     assert "nothing" in up.twin("parked", "list")
     assert "all is one" in up.twin("audit")
