@@ -115,8 +115,8 @@ bench-hostile: setup ## Documents made to keep a program busy: cleaned and chunk
 bench-api: setup ## What a chat call costs beside the model, and a hundred streams at once
 	$(python) -m benchmarks.api
 
-soak: setup ## Ten minutes of load while anything is killed, a verdict and a plot (SECONDS=600 WAY=up|services)
-	$(python) -m benchmarks.soak --seconds $(or $(SECONDS),600) --way $(or $(WAY),up)
+soak: setup ## Ten minutes of load while anything is killed, a verdict and a plot (SECONDS=600 WAY=up|services CALM=1)
+	$(python) -m benchmarks.soak --seconds $(or $(SECONDS),600) --way $(or $(WAY),up) $(if $(CALM),--calm)
 
 bench-scale: setup ## Documents a second by the number of flow processes, each waiting 20 ms per document
 	$(python) -m benchmarks.scale
