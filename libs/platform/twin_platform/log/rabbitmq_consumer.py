@@ -16,6 +16,7 @@ from twin_platform.log.codec import headers_from_table
 from twin_platform.log.errors import LogUnavailable, QueueMissing
 from twin_platform.log.port import Delivery, Position
 from twin_platform.log.rabbitmq_link import REPLY_SECONDS, Broker, Link, is_missing
+from twin_platform.log.read_ahead import next_of
 
 PREFETCH = {Lane.LIVE: 256, Lane.REFILL: 64}
 _LEADERLESS = (
@@ -93,12 +94,7 @@ class RabbitmqConsumer:
         Raises:
             LogUnavailable, QueueMissing: transient; consume anew.
         """
-        ahead = self._ahead(queue)
-        taken = list[Delivery]()
-        while ahead and len(taken) < limit and ahead[0].cost <= budget:
-            budget -= ahead[0].cost
-            taken.append(ahead.popleft())
-        return taken
+        return next_of(self._ahead(queue), limit, budget)
 
     def prefetched(self) -> int:
         """Return how many events are read ahead."""

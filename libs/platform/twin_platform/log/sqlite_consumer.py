@@ -11,6 +11,7 @@ from twin_contracts.queues import Lane, Queue
 from twin_platform.log.codec import headers_from
 from twin_platform.log.errors import LogUnavailable
 from twin_platform.log.port import Delivery, Position
+from twin_platform.log.read_ahead import next_of
 from twin_platform.log.sqlite_writer import GroupCommit
 from twin_platform.sqlite import translated
 
@@ -67,12 +68,7 @@ class SqliteConsumer:
 
     def take(self, queue: Queue, limit: int, budget: int) -> list[Delivery]:
         """Return the next events within `limit` and `budget`, at most as many as are read ahead."""
-        ahead = self._ready(queue, limit)
-        taken = list[Delivery]()
-        while ahead and len(taken) < limit and ahead[0].cost <= budget:
-            budget -= ahead[0].cost
-            taken.append(ahead.popleft())
-        return taken
+        return next_of(self._ready(queue, limit), limit, budget)
 
     def prefetched(self) -> int:
         """Return how many events are read ahead."""
