@@ -43,8 +43,9 @@ class Place:
     def of(cls, environment: Mapping[str, str]) -> "Place":
         """Return the one that FOLDER and FLOWS name; raises `Trouble` where they name none."""
         flows = environment.get("FLOWS") or "1"
-        if not flows.isdigit() or not 1 <= int(flows) <= DEFAULT_PARTITIONS:
-            message = f"FLOWS is {flows!r}; set it to a number from 1 to {DEFAULT_PARTITIONS}"
+        partitions = environment.get("LOG_PARTITIONS") or str(DEFAULT_PARTITIONS)
+        if not flows.isdigit() or not 1 <= int(flows) <= int(partitions if partitions.isdigit() else 0):
+            message = f"FLOWS is {flows!r}; set it to a number from 1 to LOG_PARTITIONS, which is {partitions!r}"
             raise Trouble(message)
         place = cls(Path(environment.get("FOLDER") or ROOT / ".processes").absolute(), int(flows), environment)
         try:

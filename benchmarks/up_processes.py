@@ -2,7 +2,7 @@
 
 Documents and records lie in SQLite or in MONGODB_URL, the log on a RabbitMQ of this folder's own or at RABBITMQ_URL,
 vectors in the tests' stand-in for a Qdrant server or at QDRANT_URL. FOLDER keeps what has to last, FLOWS says how many
-flows share the work. Everything else is set as `.env.example` says, in the environment.
+flows share the work. Everything else is set as `.env.example` says, in the environment or in `.env`.
 """
 
 import os
@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import httpx
+from dotenv import dotenv_values
 
 from benchmarks import broker
 from benchmarks.broker import Broker
@@ -142,7 +143,7 @@ def main() -> int:
     _on_signals(_interrupt_once)
     with suppress(KeyboardInterrupt):
         try:
-            place = Place.of(os.environ)
+            place = Place.of(_given())
             place.refuse_taken_ports()
             with _running(place) as processes:
                 _wait_until_ready(place, processes)
@@ -154,6 +155,12 @@ def main() -> int:
             say(str(error))
             return 1
     return 0
+
+
+def _given() -> dict[str, str]:
+    """Return the environment, and of `.env` what that leaves unsaid."""
+    written = dotenv_values(".env", encoding="utf-8").items()
+    return {**os.environ, **{name: value for name, value in written if value and not os.environ.get(name)}}
 
 
 def say(line: str) -> None:

@@ -1,5 +1,7 @@
 """What several flows survive: one of them killed, their number changed, one stopped while its stand-by works."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from benchmarks.load import Load
-from benchmarks.processes import Process, Services
+from benchmarks.processes import START_SECONDS, Process, Services
 from benchmarks.spawn import POLL_SECONDS, throughout, wait_until
 from benchmarks.targets import StoreTarget
 from fakes.flow import post
@@ -24,7 +26,9 @@ from twin_contracts.records import RecordStatus
 from twin_feature_stream.in_hand import IN_HAND
 from twin_platform.features.open import read_feature_store
 from twin_platform.features.port import FeatureStore
+from twin_platform.log.open import open_event_log
 from twin_platform.log.rabbitmq_link import HEARTBEAT_SECONDS
+from twin_platform.service import REFUSED
 
 WAIT = "20"
 """Milliseconds a document takes in a flow that is to have something in hand whenever it is looked at."""
@@ -174,6 +178,54 @@ def test_the_number_of_flows_changes_under_load(
         load.wait_for(writes)
 
     judge(services, load, seen, watch)
+
+
+@fault(
+    21,
+    "8 → 16 partitions and 1 → 2 flows under load, events in the old queues",
+    expected="per-document order kept, what was in the old queues comes again",
+)
+def test_the_number_of_partitions_grows_under_load(
+    services: Services, load: Load, seen: Seen, durations: Durations
+) -> None:
+    writes, grown = int(durations(ci=120, full=3000)), {"LOG_PARTITIONS": str(2 * DEFAULT_PARTITIONS)}
+    cdc, only = services.start_cdc(), flow(services, 0, 1).wait_for_state("running")
+    with load.running(), watching(services) as watch:
+        load.wait_for(writes)
+        refused = refusal(services.start_flow("too early", **grown))
+        only.terminate()
+        load.wait_for(writes)
+        in_the_way = undeclare(services)
+        cdc.terminate()
+        done = undeclare(services)
+        services.log.close()
+        services.log = open_event_log(services.url("log"), 2 * DEFAULT_PARTITIONS)
+        services.start_cdc("cdc of 16", **grown)
+        for index in range(2):
+            services.start_flow(f"flow {index} of 16", FLOW_INDEX=str(index), FLOW_COUNT="2", **grown)
+        load.wait_for(writes)
+        late = refusal(services.start_flow("too late"))
+        services.processes = [process for process in services.processes if process.alive]
+
+    judge(services, load, seen, watch)
+    seen(done.stdout.partition(";")[0])
+    assert "was installed with 8 partitions and cannot be opened with 16" in refused
+    assert "was installed with 16 partitions and cannot be opened with 8" in late
+    assert (in_the_way.returncode, "held by another process" in in_the_way.stderr) == (3, True)
+    assert (done.returncode, "the queues are deleted, and 0 events" in done.stdout) == (0, False)
+
+
+def refusal(process: Process) -> str:
+    """Return what a process says that refuses to work."""
+    assert process.wait(START_SECONDS) == REFUSED
+    return process.said
+
+
+def undeclare(services: Services) -> subprocess.CompletedProcess[str]:
+    """Do what the runbook says to be done between two numbers of partitions."""
+    environment = services.process("undeclare").environment
+    command = (sys.executable, "-m", "twin_cdc.undeclare")
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 
 def changed_number(services: Services, flows: Sequence[Process], count: int) -> list[Process]:

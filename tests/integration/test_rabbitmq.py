@@ -33,7 +33,7 @@ from contract.conformance.log_contract import (
 from integration.broker import broker, vhost
 from twin_contracts.events import EventHeaders
 from twin_contracts.queues import EXCHANGE, Lane, queues_of
-from twin_platform.log.errors import LogUnavailable, PartitionsFixed, QueueMissing, RightTaken
+from twin_platform.log.errors import LogInUse, LogUnavailable, PartitionsFixed, QueueMissing, RightTaken
 from twin_platform.log.port import Consumer, EventLog
 from twin_platform.log.rabbitmq import RabbitmqEventLog
 from twin_platform.log.rabbitmq_consumer import PREFETCH
@@ -264,6 +264,38 @@ def test_another_number_of_partitions_is_refused(broker: Broker, log: RabbitmqEv
             other.missing()
         with pytest.raises(PartitionsFixed, match="back to 2"):
             other.consume(queues_of(asked))
+        with pytest.raises(PartitionsFixed, match="back to 2"):
+            other.waiting()
+
+
+def test_what_is_undeclared_can_be_declared_with_another_number(broker: Broker, log: RabbitmqEventLog) -> None:
+    publish_all(log, LIVE_0, deletion(1), deletion(2))
+    with RabbitmqEventLog(broker.url(), 2 * PARTITIONS) as grown:
+        events = grown.undeclare()
+
+        missing = grown.missing()
+        grown.declare()
+
+        assert (events, missing) == (2, queues_of(2 * PARTITIONS))
+        assert (grown.missing(), grown.waiting()) == ((), 0)
+    with pytest.raises(PartitionsFixed, match="back to 4"):
+        log.missing()
+
+
+def test_queues_that_are_read_are_not_undeclared(log: RabbitmqEventLog) -> None:
+    def refused() -> bool:
+        try:
+            log.undeclare()
+        except LogInUse as error:
+            return error.queue in queues_of(PARTITIONS)
+        return False
+
+    publish_all(log, LIVE_1, deletion(1))
+    with consuming(log) as consumer:
+        take(consumer, LIVE_1, 1)
+
+        assert refused()
+    assert log.missing() == ()
 
 
 def test_the_last_partitions_lost_queues_are_missing_like_any(broker: Broker, log: RabbitmqEventLog) -> None:

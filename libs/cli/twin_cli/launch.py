@@ -19,7 +19,6 @@ from twin_cli.supervise import Service, Supervisor
 from twin_contracts.documents import AuthorRef
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.http import ComponentStatus
-from twin_contracts.queues import DEFAULT_PARTITIONS
 from twin_crawler import bootstrap as crawler
 from twin_crawler.service import CrawlerService
 from twin_feature_stream.audit import Stores as Compared
@@ -150,8 +149,8 @@ def _open(
     return Stores(
         documents=opened.enter_context(open_document_store(f"sqlite://{path}/documents.db", clock)),
         records=opened.enter_context(open_record_store(f"sqlite://{path}/records.db")),
-        log=opened.enter_context(open_event_log(f"sqlite://{path}/log.db", DEFAULT_PARTITIONS)),
-        features=opened.enter_context(_open_features(folder, embedder.spec, logger, say)),
+        log=opened.enter_context(open_event_log(f"sqlite://{path}/log.db", settings.log_partitions)),
+        features=opened.enter_context(_open_features(folder, embedder.spec, settings.log_partitions, logger, say)),
         embedder=embedder,
         clock=clock,
     )
@@ -173,19 +172,21 @@ def _has_content(database: Path) -> bool:
     return database.exists() and (not database.is_file() or database.stat().st_size > 0)
 
 
-def _open_features(folder: DataFolder, spec: EmbeddingSpec, logger: Logger, say: Callable[[str], None]) -> FeatureStore:
+def _open_features(
+    folder: DataFolder, spec: EmbeddingSpec, partitions: int, logger: Logger, say: Callable[[str], None]
+) -> FeatureStore:
     """Open the vectors; what this program cannot read is set aside, and the flow asks for everything again."""
     vectors = folder.path / "vectors"
     url = f"edge://{vectors}"
     try:
-        return open_feature_store(url, spec, DEFAULT_PARTITIONS)
+        return open_feature_store(url, spec, partitions)
     except FeaturesUnreadable as error:
         aside = folder.path / "vectors.aside"
         shutil.rmtree(aside, ignore_errors=True)  # at most one is kept, or what was deleted would live on in them
         vectors.rename(aside)
         logger.event("vectors_set_aside", why=error.why, folder=str(aside))
         say(f"the vectors could not be read ({error.why}); set aside in {aside}, rebuilding them from the documents")
-        return open_feature_store(url, spec, DEFAULT_PARTITIONS)
+        return open_feature_store(url, spec, partitions)
 
 
 def _listen(host: str, port: int, opened: ExitStack) -> socket.socket:

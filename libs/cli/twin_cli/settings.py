@@ -7,6 +7,7 @@ from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
 from twin_platform.embedding.settings import EmbedderChosen
+from twin_platform.log.settings import LogChosen
 from twin_platform.settings import HttpUrl, Key, LocalPath
 from twin_rag_api.settings import ModelChosen
 
@@ -18,7 +19,7 @@ def _login() -> str:
         return "Owner"
 
 
-class Settings(EmbedderChosen, ModelChosen):
+class Settings(EmbedderChosen, LogChosen, ModelChosen):
     """Names are the fields' in upper case."""
 
     model_config = SettingsConfigDict(populate_by_name=True)

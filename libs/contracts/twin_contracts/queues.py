@@ -9,6 +9,9 @@ from twin_contracts.base import DocumentId
 DEFAULT_PARTITIONS = 8
 """Chosen at installation; bounds the number of flow processes."""
 
+MOST_PARTITIONS = 64
+"""Each is two queues for a broker to keep; that many flows are one server's cores and more."""
+
 EXCHANGE = "documents.v1"
 """Name of a broker's direct exchange, through which every event goes to its queue."""
 

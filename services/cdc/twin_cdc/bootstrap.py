@@ -23,7 +23,7 @@ def open_relay(settings: Settings, _stop: Flag, metrics: Metrics | None = None) 
     with (
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
-        open_event_log(settings.log_url) as log,
+        open_event_log(settings.log_url, settings.log_partitions) as log,
     ):
         relay = Relay(documents, log, records, clock, JsonLogger("cdc"), metrics=metrics or NoMetrics())
         yield relay, Reporter(records, clock, {"cdc": relay})

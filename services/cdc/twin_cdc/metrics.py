@@ -21,8 +21,8 @@ LAG: Final = Histogram(
 PUBLISHED: Final = Counter(
     "twin_cdc_documents_published_total",
     "Documents' events that the log has confirmed; those of lane refill are re-emitted.",
-    "lane",
-    (Lane.LIVE, Lane.REFILL),
+    labels=("lane",),
+    values=(Lane.LIVE, Lane.REFILL),
 )
 LOST: Final = Counter("twin_cdc_positions_lost_total", "Lost positions; each is answered by re-emitting everything.")
 SINCE_EVENT: Final = Gauge(
@@ -31,7 +31,7 @@ SINCE_EVENT: Final = Gauge(
 UNCONFIRMED: Final = Gauge(
     "twin_cdc_unconfirmed_events",
     "Events on their way to the log, by window: feed (at most 1,000) and refill (at most 200).",
-    "window",
+    labels=("window",),
 )
 REEMISSIONS: Final = Gauge("twin_cdc_reemissions_open", "Re-emissions that were asked for and are not finished.")
 HEADROOM: Final = Gauge(
@@ -77,7 +77,7 @@ class Figures:
         """Count what the log has confirmed."""
         if isinstance(event, Purge):
             return
-        self.metrics.count(PUBLISHED, label=queue.lane)
+        self.metrics.count(PUBLISHED, queue.lane)
         if queue.lane is Lane.LIVE and not isinstance(event, DocumentInvalid) and event.committed_at is not None:
             self.metrics.observe(LAG, max(0.0, (self.clock.now() - event.committed_at).total_seconds()))
 

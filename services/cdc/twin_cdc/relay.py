@@ -25,6 +25,9 @@ from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
 from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
+RIGHT = f"cdc.{SOURCE}.active"
+"""Held in the log by the one that publishes and declares queues."""
+
 
 @dataclass(frozen=True)
 class RelayOptions:
@@ -89,7 +92,7 @@ class Relay:
         while not stop.is_set():
             began = self.clock.monotonic()
             try:
-                with self.log.exclusive(f"cdc.{SOURCE}.active"):
+                with self.log.exclusive(RIGHT):
                     self._relay(stop)
             except RightTaken as error:
                 self._tell("waiting", str(error))

@@ -2,11 +2,11 @@
 
 from pydantic_settings import SettingsConfigDict
 
-from twin_platform.settings import ServiceSettings
+from twin_platform.log.settings import LogChosen
 from twin_platform.telemetry.server import Listening
 
 
-class Settings(ServiceSettings, Listening):
+class Settings(LogChosen, Listening):
     """Names are the fields' in upper case, `CDC_` in front."""
 
     model_config = SettingsConfigDict(env_prefix="CDC_")

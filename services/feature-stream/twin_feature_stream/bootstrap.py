@@ -75,8 +75,8 @@ def open_stream(
     with (
         open_document_store(settings.documents_url, clock) as documents,
         open_record_store(settings.records_url) as records,
-        open_event_log(settings.log_url) as log,
-        open_feature_store(settings.features_url, embedder.spec, stopping=stopping) as features,
+        open_event_log(settings.log_url, settings.log_partitions) as log,
+        open_feature_store(settings.features_url, embedder.spec, settings.log_partitions, stopping) as features,
     ):
         stream = FeatureStream(
             documents=documents,

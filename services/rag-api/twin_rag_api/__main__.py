@@ -38,7 +38,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
         with (
             open_document_store(settings.documents_url, clock) as documents,
             open_record_store(settings.records_url) as records,
-            open_event_log(settings.log_url) as log,
+            open_event_log(settings.log_url, settings.log_partitions) as log,
             read_feature_store(settings.features_url, embedder.spec) as features,
         ):
             others = OtherProcesses(records)

@@ -4,6 +4,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from twin_platform.embedding.settings import EmbedderChosen
+from twin_platform.log.settings import LogChosen
 from twin_platform.settings import HttpUrl, Key, ServiceSettings
 from twin_rag_api.adapters.open_model import ModelSettings
 
@@ -31,7 +32,7 @@ class ModelChosen(ServiceSettings):
         )
 
 
-class Settings(EmbedderChosen, ModelChosen):
+class Settings(EmbedderChosen, LogChosen, ModelChosen):
     """Names are the fields' in upper case, `RAG_API_` in front where they are the API's own."""
 
     model_config = SettingsConfigDict(env_prefix="RAG_API_")

@@ -22,7 +22,7 @@ def test_a_place_keeps_its_key_for_its_owner_alone_and_its_ports(tmp_path: Path)
 
 @pytest.mark.parametrize("flows", ["0", "9", "many"])
 def test_a_wrong_number_of_flows_is_told(tmp_path: Path, flows: str) -> None:
-    with pytest.raises(Trouble, match=f"FLOWS is '{flows}'; set it to a number from 1 to 8"):
+    with pytest.raises(Trouble, match=f"FLOWS is '{flows}'; set it to a number from 1 to LOG_PARTITIONS, which is '8'"):
         Place.of({"FOLDER": str(tmp_path), "FLOWS": flows})
 
 

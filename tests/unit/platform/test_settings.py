@@ -21,7 +21,9 @@ ENDS = "; .env.example says what can be set"
 def _nothing_is_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     for name in list(os.environ):
-        if name.startswith(("TWIN_", "RAG_API_", "LLM_", "EMBEDDING_", "CRAWLER_", "CDC_", "FLOW_", "FEATURE_STREAM_")):
+        if name.startswith(
+            ("TWIN_", "RAG_API_", "LLM_", "EMBEDDING_", "CRAWLER_", "CDC_", "FLOW_", "FEATURE_STREAM_", "LOG_")
+        ):
             monkeypatch.delenv(name)
 
 
@@ -185,6 +187,18 @@ def test_settings_that_do_not_fit_each_other_are_told_by_both_names(monkeypatch:
     monkeypatch.setenv("FLOW_INDEX", "3")
 
     assert fault_of(FlowSettings) == "FLOW_INDEX 3 is none of FLOW_COUNT 1 flows, counted from 0"
+
+
+def test_no_more_flows_than_partitions_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DOCUMENTS", "RECORDS", "LOG", "FEATURES"):
+        monkeypatch.setenv(f"FEATURE_STREAM_{name}_URL", "x://y")
+    monkeypatch.setenv("FLOW_COUNT", "9")
+    refused = fault_of(FlowSettings)
+
+    monkeypatch.setenv("LOG_PARTITIONS", "16")
+
+    assert refused.startswith("FLOW_COUNT 9 is more than LOG_PARTITIONS 8: a flow would have nothing to read")
+    assert faults_of(FlowSettings) == ()
 
 
 def test_a_file_that_is_no_text_is_told() -> None:

@@ -29,13 +29,37 @@ class RightTaken(TransientError):
 class PartitionsFixed(PermanentError):
     """The log was installed with another number of partitions."""
 
-    runbook = "A setting is wrong"
+    runbook = "The number of partitions differs"
 
     def __init__(self, log: str, installed: int, asked: int) -> None:
         self.log, self.installed, self.asked = log, installed, asked
         super().__init__(
             f"the event log {log!r} was installed with {installed} partitions and cannot be opened with {asked}: "
-            f"a document would change its queue; set the number back to {installed}"
+            f"a document would change its queue; set LOG_PARTITIONS back to {installed}, or change the number as the "
+            "runbook says"
+        )
+
+
+class LogInUse(PermanentError):
+    """Queues were to be deleted that somebody reads."""
+
+    runbook = "The number of partitions differs"
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        super().__init__(f"{queue.name!r} is read by a flow, and nothing was deleted; stop every flow, then try again")
+
+
+class NothingDeclared(PermanentError):
+    """Queues were to be deleted of a log that has none."""
+
+    runbook = "The number of partitions differs"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        super().__init__(
+            f"the event log {url!r} is a file that its queues are rows of; stop everything, and move it away with its "
+            "-wal and -shm"
         )
 
 

@@ -63,6 +63,14 @@ class RabbitmqEventLog:
         self._topology.declare()
         self._unroutable.clear()
 
+    def undeclare(self) -> int:
+        """Delete every queue, of whatever number of partitions; return how many events were in them.
+
+        Raises:
+            LogInUse: a queue is read.
+        """
+        return self._topology.undeclare()
+
     def publish(self, queue: Queue, event: Event) -> Confirmation:
         """Hand the event to the publisher's thread. It fails with `QueueMissing` where no queue takes it."""
         headers, body = encode(event)

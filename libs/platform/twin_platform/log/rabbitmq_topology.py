@@ -7,9 +7,9 @@ from typing import Any
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
-from twin_contracts.queues import EXCHANGE, Lane, Queue, queues_of
+from twin_contracts.queues import EXCHANGE, MOST_PARTITIONS, Lane, Queue, queues_of
 from twin_platform.errors import PermanentError
-from twin_platform.log.errors import LogUnavailable, PartitionsFixed
+from twin_platform.log.errors import LogInUse, LogUnavailable, PartitionsFixed
 from twin_platform.log.rabbitmq_link import MISMATCH, REFUSED, Answer, Link, is_missing, result
 
 MAX_LENGTH_BYTES = 2 * 1024**3
@@ -38,7 +38,7 @@ class Topology:
 
     def __init__(self, connect: Callable[[], Link], where: str, partitions: int, refill_limit_bytes: int) -> None:
         self._connect, self._where, self._partitions = connect, where, partitions
-        self._marker = f"{EXCHANGE}.partitions.{partitions}"
+        self._marker = _marker(partitions)
         self._max_length_bytes = {Lane.LIVE: MAX_LENGTH_BYTES, Lane.REFILL: refill_limit_bytes}
 
     def missing(self) -> tuple[Queue, ...]:
@@ -48,16 +48,8 @@ class Topology:
             PartitionsFixed: it was declared with another number of partitions.
             LogUnavailable: transient.
         """
-        queues = queues_of(self._partitions)
-        marker, exchange, *answers = self._ask(
-            [_exchange(self._marker), _exchange(EXCHANGE), *(_queue(queue) for queue in queues)]
-        )
-        found = [_found(answer) is not None for answer in answers]
-        if _found(marker) is None and any(found):
-            self._check_partitions()
-        if _found(exchange) is None:
-            return queues
-        return tuple(queue for queue, is_there in zip(queues, found, strict=True) if not is_there)
+        exchange, found = self._look()
+        return tuple(queue for queue, there in found.items() if there is None or exchange is None)
 
     def declare(self) -> None:
         """Create what does not exist.
@@ -73,9 +65,40 @@ class Topology:
             self._require(queue.name, partial(_declare_queue, queue, self._max_length_bytes[queue.lane]))
 
     def waiting(self) -> int:
-        """Return how many events the broker has ready, over all queues."""
-        answers = self._ask([_queue(queue) for queue in queues_of(self._partitions)])
-        return sum(found.message_count for answer in answers if (found := _found(answer)) is not None)
+        """Return how many events the broker has ready, over all queues; raises as `missing`."""
+        _, found = self._look()
+        return sum(there.message_count for there in found.values() if there is not None)
+
+    def undeclare(self) -> int:
+        """Delete the queues, of whatever number of partitions, and what says the number; return how many events they had.
+
+        It can be repeated: where it was killed in between, neither the old number nor a new one fits what is left.
+
+        Raises:
+            LogInUse: a queue is read.
+            LogUnavailable: transient.
+        """
+        queues = queues_of(MOST_PARTITIONS)
+        found = dict(zip(queues, map(_found, self._ask(map(_queue, queues))), strict=True))
+        there = {queue: looked for queue, looked in found.items() if looked is not None}
+        for queue, looked in there.items():
+            if looked.consumer_count:
+                raise LogInUse(queue)
+        for partitions in range(1, MOST_PARTITIONS + 1):
+            self._require(_marker(partitions), partial(_delete_exchange, _marker(partitions)))
+        for queue in sorted(there, key=lambda one: one.partition, reverse=True):
+            self._require(queue.name, partial(_delete_queue, queue))
+        self._require(EXCHANGE, partial(_delete_exchange, EXCHANGE))
+        return sum(looked.message_count for looked in there.values())
+
+    def _look(self) -> tuple[Any | None, dict[Queue, Any | None]]:
+        """Return the exchange and every queue as the broker describes them, None where one does not exist."""
+        queues = queues_of(self._partitions)
+        marker, exchange, *answers = self._ask([_exchange(self._marker), _exchange(EXCHANGE), *map(_queue, queues)])
+        found = dict(zip(queues, map(_found, answers), strict=True))
+        if _found(marker) is None and any(there is not None for there in found.values()):
+            self._check_partitions()
+        return _found(exchange), found
 
     def _check_partitions(self) -> None:
         """Count the partitions of a log that was not declared with ours."""
@@ -113,6 +136,19 @@ def _exchange(name: str) -> _Question:
 
 def _queue(queue: Queue) -> _Question:
     return lambda channel, reply: channel.queue_declare(queue.name, passive=True, callback=reply)
+
+
+def _marker(partitions: int) -> str:
+    """Return the name of the exchange whose being there says the number of partitions; nothing is bound to it."""
+    return f"{EXCHANGE}.partitions.{partitions}"
+
+
+def _delete_exchange(name: str, channel: Channel, reply: _Reply) -> None:
+    channel.exchange_delete(name, callback=reply)
+
+
+def _delete_queue(queue: Queue, channel: Channel, reply: _Reply) -> None:
+    channel.queue_delete(queue.name, callback=reply)
 
 
 def _declare_exchange(name: str, kind: str, channel: Channel, reply: _Reply) -> None:
