@@ -70,7 +70,7 @@ class Topology:
         return sum(there.message_count for there in found.values() if there is not None)
 
     def undeclare(self) -> int:
-        """Delete the queues, of whatever number of partitions, and what says the number; return how many events they had.
+        """Delete the queues, of whatever number of partitions, and what says the number; return how many events went.
 
         It can be repeated: where it was killed in between, neither the old number nor a new one fits what is left.
 
