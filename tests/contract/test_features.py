@@ -1,7 +1,6 @@
 """Every feature store keeps the port's promises; what only a folder can show stands below."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -54,8 +53,9 @@ class TestInMemoryFeatureStore(FeatureStoreContract):
 
 
 def copied(folder: Path, to: Path) -> Path:
-    """Copy all but the write-ahead logs: sparse files of 32 MiB each, which nothing in an empty folder needs."""
-    return Path(shutil.copytree(folder, to, ignore=shutil.ignore_patterns("wal")))
+    """Copy by the system's own command: Python's would write 280 MB of zeros, since nearly all of it is holes."""
+    subprocess.run(["cp", "-r", folder, to], check=True)
+    return to
 
 
 @pytest.fixture(scope="module")
