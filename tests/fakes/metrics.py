@@ -15,10 +15,10 @@ class RecordingMetrics:
         self.observed = defaultdict[str, list[float]](list)
         self._readers = dict[Gauge, Callable[[], Reading]]()
 
-    def count(self, counter: Counter, by: float = 1, label: str | None = None) -> None:
-        self.counted[counter.name, label] += by  # type: ignore[assignment]  # a count of seconds has fractions
+    def count(self, counter: Counter, *labels: str, by: float = 1) -> None:
+        self.counted[counter.name, "/".join(labels) or None] += by  # type: ignore[assignment]  # a count of seconds has fractions
 
-    def observe(self, histogram: Histogram, value: float) -> None:
+    def observe(self, histogram: Histogram, value: float, *labels: str) -> None:
         self.observed[histogram.name].append(value)
 
     def show(self, gauge: Gauge, read: Callable[[], Reading]) -> None:

@@ -17,7 +17,8 @@ from pydantic import BaseModel
 from twin_platform.errors import PermanentError, TransientError
 from twin_platform.telemetry.health import Health
 from twin_platform.telemetry.logs import Logger
-from twin_platform.telemetry.server import Exposed, Listening, serving
+from twin_platform.telemetry.metrics import Exposed
+from twin_platform.telemetry.server import Listening, serving
 
 FIRST_BACKOFF = 0.2
 LAST_BACKOFF = 30.0

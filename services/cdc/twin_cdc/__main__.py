@@ -11,5 +11,6 @@ from twin_platform.telemetry.logs import JsonLogger
 from twin_platform.telemetry.prometheus import PrometheusMetrics
 
 if __name__ == "__main__":
-    metrics = PrometheusMetrics(METRICS)
-    sys.exit(run_process(Settings, partial(open_relay, metrics=metrics), JsonLogger("cdc"), metrics))
+    logger = JsonLogger("cdc")
+    metrics = PrometheusMetrics(METRICS, logger)
+    sys.exit(run_process(Settings, partial(open_relay, metrics=metrics), logger, metrics))

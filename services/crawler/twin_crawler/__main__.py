@@ -9,6 +9,7 @@ from threading import Event as Flag
 from twin_contracts.documents import AuthorRef
 from twin_crawler.bootstrap import Stores, open_crawler
 from twin_crawler.http import CrawlerRoutes
+from twin_crawler.metrics import METRICS
 from twin_crawler.settings import Settings
 from twin_platform.documents.open import open_document_store
 from twin_platform.records.authors import owner_of
@@ -19,8 +20,10 @@ from twin_platform.serving import HttpService, listening
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.health import component_of
 from twin_platform.telemetry.logs import JsonLogger
+from twin_platform.telemetry.prometheus import PrometheusMetrics
 
 _LOGGER = JsonLogger("crawler")
+_METRICS = PrometheusMetrics(METRICS, _LOGGER)
 
 
 @contextmanager
@@ -32,10 +35,10 @@ def _opened(settings: Settings, stop: Flag) -> Iterator[Sequence[Service]]:
         open_record_store(settings.records_url) as records,
     ):
         owner = partial(owner_of, records, otherwise=AuthorRef.of(settings.owner))
-        stores = Stores(documents, records, clock)
+        stores = Stores(documents, records, clock, _METRICS)
         with open_crawler(stores, owner, settings.allow_hosts, settings.name, _LOGGER, stop) as crawler:
             key = settings.key.get_secret_value()
-            routes = CrawlerRoutes(records, clock, lambda: component_of("crawler", crawler.status), key)
+            routes = CrawlerRoutes(records, clock, lambda: component_of("crawler", crawler.status), key, _METRICS)
             yield crawler, HttpService(routes.app(), bound), Reporter(records, clock, {"crawler": crawler})
 
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event as Flag
 
 from twin_contracts.crawl import LinkKind
 from twin_contracts.documents import AuthorRef
 from twin_crawler.adapters.http_fetcher import HttpFetcher
+from twin_crawler.adapters.measured_fetcher import MeasuredFetcher
 from twin_crawler.address import AddressPolicy
 from twin_crawler.crawl import Crawl
 from twin_crawler.crawlers.git import CrawlGit
@@ -22,6 +23,7 @@ from twin_platform.documents.port import DocumentStore
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.logs import Logger
+from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
 _EXPORT = "its rules forbid programs to read it; ask it for the archive of your data, and `twin import` your texts"
 FORBIDDEN = dict.fromkeys(("facebook.com", "instagram.com", "linkedin.com", "twitter.com", "x.com"), _EXPORT)
@@ -62,11 +64,12 @@ def build_table(fetcher: Fetcher, policy: AddressPolicy, stop: Flag) -> CrawlerT
 
 @dataclass(frozen=True)
 class Stores:
-    """What the crawler reads and writes; opened and closed by who runs it."""
+    """What the crawler reads and writes, and what takes its figures; opened and closed by who runs it."""
 
     documents: DocumentStore
     records: RecordStore
     clock: Clock
+    metrics: Metrics = field(default_factory=NoMetrics)
 
 
 @contextmanager
@@ -88,5 +91,6 @@ def open_crawler(
 
     policy = AddressPolicy(allow_hosts)
     with HttpFetcher(policy, clock=stores.clock, wait=wait) as fetcher:
-        crawl = Crawl(build_table(fetcher, policy, stop), stores.documents, stores.records, stores.clock, owner)
-        yield CrawlerService(Jobs(crawl, stores.records, stores.clock, name), logger)
+        table = build_table(MeasuredFetcher(fetcher, stores.metrics, stores.clock), policy, stop)
+        crawl = Crawl(table, stores.documents, stores.records, stores.clock, owner)
+        yield CrawlerService(Jobs(crawl, stores.records, stores.clock, name, stores.metrics), logger)

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Path, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.responses import PlainTextResponse
 
 from twin_contracts.base import DocumentId
 from twin_contracts.crawl import CrawlJob, CrawlRequest
@@ -14,22 +15,29 @@ from twin_contracts.http import ComponentStatus, Readiness
 from twin_platform.records.crawls import ask_crawl, crawl_job
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
+from twin_platform.telemetry.health import STATES, figures_of
+from twin_platform.telemetry.metrics import Exposed
 
 
 class CrawlerRoutes:
     """A crawl is acknowledged once its job is stored. Who has the key may crawl for anybody."""
 
-    def __init__(self, records: RecordStore, clock: Clock, status: Callable[[], ComponentStatus], key: str) -> None:
+    def __init__(
+        self, records: RecordStore, clock: Clock, status: Callable[[], ComponentStatus], key: str, metrics: Exposed
+    ) -> None:
         self._records, self._clock, self._status, self._key = records, clock, status, key.encode()
+        self._metrics = metrics
+        metrics.show(STATES, lambda: figures_of([status()]))
 
     def app(self) -> FastAPI:
-        """Return the application; the two probes are open."""
+        """Return the application; the two probes and the metrics are open."""
         app = FastAPI(title="LLM Twin crawler", redoc_url=None)
         guarded = [Depends(self._check)]
         app.add_api_route("/crawls", self.post, methods=["POST"], status_code=202, dependencies=guarded)
         app.add_api_route("/crawls/{id}", self.get, methods=["GET"], dependencies=guarded)
         app.add_api_route("/healthz", self.healthy, methods=["GET"])
         app.add_api_route("/readyz", self.ready, methods=["GET"])
+        app.add_api_route("/metrics", self.metrics, methods=["GET"], response_class=PlainTextResponse)
         return app
 
     def post(self, request: CrawlRequest, response: Response) -> CrawlJob:
@@ -55,6 +63,10 @@ class CrawlerRoutes:
         readiness = Readiness(ready=component.state == "ready", components=(component,))
         response.status_code = HTTPStatus.OK if readiness.ready else HTTPStatus.SERVICE_UNAVAILABLE
         return readiness
+
+    def metrics(self) -> PlainTextResponse:
+        """Return the crawler's metrics in Prometheus's text format."""
+        return PlainTextResponse(self._metrics.text(), media_type=self._metrics.content_type)
 
     def _check(
         self, given: Annotated[HTTPAuthorizationCredentials | None, Depends(HTTPBearer(auto_error=False))]

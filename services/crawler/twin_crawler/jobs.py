@@ -1,16 +1,18 @@
 """Crawl jobs: claimed by one crawler, worked off link by link, taken up where a dead crawler left them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from twin_contracts.crawl import Claim, CrawlJob, CrawlState, LinkOutcome, LinkState
 from twin_crawler.crawl import Crawl
 from twin_crawler.errors import Interrupted
+from twin_crawler.metrics import JOBS, JOBS_OPEN, LinkFigures, outcome_of
 from twin_platform.errors import TransientError
 from twin_platform.records.crawls import CRAWLS, finish_crawl, open_crawls
 from twin_platform.records.port import RecordChanged, RecordStore, Stored
 from twin_platform.telemetry.clock import Clock
+from twin_platform.telemetry.metrics import Metrics, NoMetrics
 
 LEASE = timedelta(minutes=15)
 """For so long a claim holds without a word: longer than the longest fetch."""
@@ -33,6 +35,7 @@ class Jobs:
     records: RecordStore
     clock: Clock
     name: str
+    metrics: Metrics = field(default_factory=NoMetrics)
 
     def run_next(self, stop: Callable[[], bool]) -> bool:
         """Work off the oldest job that nobody else works on; False where there is none.
@@ -40,7 +43,9 @@ class Jobs:
         Raises:
             TransientError: a store is away; the job is taken up again later.
         """
-        for stored in open_crawls(self.records):
+        jobs = open_crawls(self.records)
+        self.metrics.show(JOBS_OPEN, lambda: float(len(jobs)))
+        for stored in jobs:
             claim = stored.record.claim
             if claim is None or claim.by == self.name or claim.until < self.clock.now():
                 try:
@@ -64,13 +69,16 @@ class Jobs:
             held.put(place, outcome)
             self._crawl(held, place, outcome, stop)
         held.finish()
+        self.metrics.count(JOBS, outcome_of(held.job))
 
     def _crawl(self, held: "_Held", place: int, before: LinkOutcome, stop: Callable[[], bool]) -> None:
-        told, latest = self.clock.monotonic(), before
+        told, latest, figures = self.clock.monotonic(), before, LinkFigures(self.metrics)
 
         def tell(outcome: LinkOutcome) -> None:
             nonlocal told, latest
             latest = outcome
+            if outcome is not before:  # whose documents somebody has counted who was interrupted
+                figures.told(outcome)
             if stop():
                 raise Interrupted
             if self.clock.monotonic() - told >= TELL_SECONDS:
@@ -80,6 +88,7 @@ class Jobs:
         try:
             tell(before)
             outcome = self.crawl(held.job, before, tell)
+            figures.told(outcome)
             held.put(place, outcome)
         except (Interrupted, TransientError):
             held.put(place, latest.model_copy(update={"state": LinkState.WAITING}))

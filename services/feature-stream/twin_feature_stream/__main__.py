@@ -14,7 +14,7 @@ from twin_platform.telemetry.logs import JsonLogger
 from twin_platform.telemetry.prometheus import PrometheusMetrics
 
 _LOGGER = JsonLogger("feature-stream")
-_METRICS = PrometheusMetrics(METRICS)
+_METRICS = PrometheusMetrics(METRICS, _LOGGER)
 
 
 @contextmanager

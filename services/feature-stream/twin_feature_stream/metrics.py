@@ -9,8 +9,8 @@ from twin_platform.telemetry.metrics import Counter, Gauge, Histogram, Metric
 EVENTS: Final = Counter(
     "twin_flow_documents_committed_total",
     "Documents' events whose record was committed, by outcome. One that is older than its record is not handled.",
-    "outcome",
-    tuple(RecordStatus),
+    labels=("outcome",),
+    values=tuple(RecordStatus),
 )
 SEARCHABLE: Final = Histogram(
     "twin_flow_commit_to_searchable_seconds",
@@ -24,13 +24,13 @@ CHUNKS: Final = Counter(
 STAGES: Final = Counter(
     "twin_flow_stage_seconds_total",
     "Seconds of work by stage; they run beside each other, so the busiest one is the flow's limit.",
-    "stage",
-    ("prepare", "embed", "commit", "flush"),
+    labels=("stage",),
+    values=("prepare", "embed", "commit", "flush"),
 )
 IN_HAND: Final = Gauge(
     "twin_flow_unacknowledged_events",
     "Events that this process holds: prefetched from the log, and handed out to be handled.",
-    "place",
+    labels=("place",),
 )
 SINCE_COMMIT: Final = Gauge(
     "twin_flow_seconds_since_commit", "Since the last epoch's commit, or since the start where none has come yet."

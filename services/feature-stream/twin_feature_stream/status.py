@@ -35,11 +35,11 @@ class FlowStatus:
     def embedded(self, chunks: int) -> None:
         """Count what the embedder was given."""
         self.chunks_embedded += chunks
-        self.metrics.count(CHUNKS, chunks)
+        self.metrics.count(CHUNKS, by=chunks)
 
     def applied(self, outcome: RecordStatus) -> None:
         """Count a document whose record was written."""
-        self.metrics.count(EVENTS, label=outcome)
+        self.metrics.count(EVENTS, outcome)
 
     def committed(self, committed_at: Sequence[datetime], now: datetime) -> None:
         """Take note of a commit of documents that the store committed at these moments."""
@@ -56,7 +56,7 @@ class FlowStatus:
         try:
             yield
         finally:
-            self.metrics.count(STAGES, self.clock.monotonic() - began, name)
+            self.metrics.count(STAGES, name, by=self.clock.monotonic() - began)
 
     def holding(self, events: Callable[[], Mapping[str, float] | None]) -> None:
         """Have whoever asks told by this what is held unacknowledged."""

@@ -20,13 +20,16 @@ from twin_platform.service import Service, run_process
 from twin_platform.serving import HttpService, listening
 from twin_platform.telemetry.clock import SystemClock
 from twin_platform.telemetry.logs import JsonLogger
+from twin_platform.telemetry.prometheus import PrometheusMetrics
 from twin_rag_api.adapters.open_model import open_model
 from twin_rag_api.bootstrap import Parts, build_api, end_streams
+from twin_rag_api.metrics import METRICS
 from twin_rag_api.others import OtherProcesses
 from twin_rag_api.settings import Settings
 from twin_rag_api.stores import StoreWatch
 
 _LOGGER = JsonLogger("rag-api")
+_METRICS = PrometheusMetrics(METRICS, _LOGGER)
 _NOBODY: Final = uuid_of("no document")
 
 
@@ -62,6 +65,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
                 chunks_embedded=others.chunks_embedded,
                 unacknowledged=others.unacknowledged,
                 model=open_model(settings.language_model, partial(_say, "language_model")),
+                metrics=_METRICS,
             )
             app = build_api(parts, settings.key.get_secret_value())
             host, port = bound.getsockname()[:2]

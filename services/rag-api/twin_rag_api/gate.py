@@ -11,9 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from twin_platform.errors import PlatformError
+from twin_platform.telemetry.metrics import Metrics
 from twin_rag_api.access import Access, Keys
 from twin_rag_api.errors import BodyTooLarge, KeyRefused
-from twin_rag_api.metrics import NO_ROUTE, Metrics
+from twin_rag_api.metrics import NO_ROUTE, REQUESTS, SECONDS
 from twin_rag_api.problems import platform_error_response
 
 MAX_BODY_BYTES: Final = 9 * 1024 * 1024
@@ -52,7 +53,8 @@ class Gate:
             nonlocal responded
             responded = True
             route = getattr(scope.get("route"), "path", NO_ROUTE)
-            self._metrics.responded(route, status, self._keys.clock.monotonic() - began)
+            self._metrics.count(REQUESTS, route, str(status))
+            self._metrics.observe(SECONDS, self._keys.clock.monotonic() - began, route)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -13,7 +13,10 @@ from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
-from twin_rag_api.metrics import Metrics
+from twin_platform.telemetry.health import STATES, figures_of
+from twin_platform.telemetry.metrics import Exposed
+from twin_platform.telemetry.prometheus import PrometheusMetrics
+from twin_rag_api.metrics import METRICS
 from twin_rag_api.ports import LanguageModel
 
 
@@ -43,5 +46,9 @@ class Parts:
     """How many events flows have fetched, where the log itself does not count them."""
     model: LanguageModel | None = None
     """Writes answers and drafts; None where none is configured."""
-    metrics: Metrics = field(default_factory=Metrics)
-    """What `/metrics` shows."""
+    metrics: Exposed = field(default_factory=lambda: PrometheusMetrics(METRICS))
+    """What `/metrics` shows: the API's own list is in it."""
+
+    def __post_init__(self) -> None:
+        """Have the components' states read here."""
+        self.metrics.show(STATES, lambda: figures_of(self.components()))

@@ -8,11 +8,12 @@ from typing import Final
 
 from twin_contracts.chat import FinishReason, Usage
 from twin_platform.embedding.port import Tokenizer
+from twin_platform.telemetry.metrics import Metrics
 from twin_rag_api.answer import MAX_QUESTION, Answer, Answerer
 from twin_rag_api.cite import CitedReply
 from twin_rag_api.compose import Composed, compose
 from twin_rag_api.errors import ModelFailed
-from twin_rag_api.metrics import Metrics
+from twin_rag_api.metrics import ANSWERS, MODEL_FAILURES, outcome_of
 from twin_rag_api.ports import LanguageModel
 from twin_rag_api.prompt import Asked, answering_prompt, different, rewriting_prompt
 from twin_rag_api.retrieve import Retriever
@@ -70,6 +71,7 @@ class Responder:
                         said = True
                         yield part
             except ModelFailed as error:
+                self.metrics.count(MODEL_FAILURES)
                 if said:
                     raise
                 search.skipped.append(str(error))
@@ -111,7 +113,7 @@ class Responder:
             yield said
         composed = cited.composed(model.name, search.skipped)
         given = [one.content for one in prompt.messages]
-        self.metrics.answered(from_texts=composed.twin.answered)
+        self.metrics.count(ANSWERS, outcome_of(from_texts=composed.twin.answered))
         yield Reply(composed, usage or await self._usage(given, composed.message.content), ended)
 
     async def _rewrite(self, model: LanguageModel, asked: Asked, search: _Search) -> None:
@@ -130,7 +132,7 @@ class Responder:
         if asked.filters is not None:
             answer = await asyncio.to_thread(self.answer, search.question, search.previous, asked.filters)
         composed = compose(answer, asked.base_url, search.skipped)
-        self.metrics.answered(from_texts=composed.twin.answered)
+        self.metrics.count(ANSWERS, outcome_of(from_texts=composed.twin.answered))
         given = [asked.instructions, *(turn.content for turn in asked.history), asked.question]
         return Reply(composed, await self._usage(given, composed.message.content))
 

@@ -11,7 +11,6 @@ from twin_contracts.records import RecordStatus
 from twin_platform.log.errors import LogUnavailable
 from twin_platform.records.reemissions import open_reemissions
 from twin_rag_api.access import KeyAccess
-from twin_rag_api.metrics import CONTENT_TYPE
 from twin_rag_api.parts import Parts
 
 _SERVING: Final = frozenset({"ready", "degraded"})
@@ -69,7 +68,7 @@ class SystemRoutes:
 
     def metrics(self) -> PlainTextResponse:
         """Return the API's metrics in Prometheus's text format."""
-        return PlainTextResponse(self._parts.metrics.text(), media_type=CONTENT_TYPE)
+        return PlainTextResponse(self._parts.metrics.text(), media_type=self._parts.metrics.content_type)
 
     def status(self, access: KeyAccess) -> SystemStatus:
         """Return what is stored, what is on its way, and the state of every component.

@@ -8,7 +8,9 @@ from fakes.records import InMemoryRecordStore
 from twin_contracts.crawl import CrawlState
 from twin_contracts.http import ComponentStatus
 from twin_crawler.http import CrawlerRoutes
+from twin_crawler.metrics import METRICS
 from twin_platform.records.crawls import CRAWLS, crawl_job, finish_crawl
+from twin_platform.telemetry.prometheus import PrometheusMetrics
 
 KEY = "a-key-of-enough-characters"
 LINK = "https://blog.example/rye"
@@ -20,7 +22,7 @@ class World:
     def __init__(self) -> None:
         self.clock, self.records = SettableClock(), InMemoryRecordStore()
         self.status = ComponentStatus(name="crawler", state="ready")
-        routes = CrawlerRoutes(self.records, self.clock, lambda: self.status, KEY)
+        routes = CrawlerRoutes(self.records, self.clock, lambda: self.status, KEY, PrometheusMetrics(METRICS))
         self.client = TestClient(routes.app(), headers={"Authorization": f"Bearer {KEY}"})
 
 

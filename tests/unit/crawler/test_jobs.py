@@ -8,11 +8,13 @@ import pytest
 
 from fakes.clock import SettableClock
 from fakes.documents import InMemoryDocumentStore
+from fakes.metrics import RecordingMetrics
 from fakes.records import InMemoryRecordStore
 from twin_contracts.crawl import CrawlJob, CrawlRequest, CrawlState, LinkKind, LinkState
 from twin_contracts.documents import AuthorRef, RawPost, Source, document_id_of
 from twin_crawler.crawl import Crawl
 from twin_crawler.jobs import LEASE, MOST_TRIES, Jobs
+from twin_crawler.metrics import DOCUMENTS, JOBS, JOBS_OPEN
 from twin_crawler.ports import Authorship, Found, Item, Validators
 from twin_crawler.service import CrawlerService
 from twin_crawler.table import ANY, CrawlerTable
@@ -34,6 +36,7 @@ class World:
         self.clock = SettableClock()
         self.records = InMemoryRecordStore()
         self.documents = InMemoryDocumentStore(self.clock)
+        self.metrics = RecordingMetrics()
         self.read: list[str] = []
         self.errors: dict[str, BaseException] = {}
         self.stopped = False
@@ -42,7 +45,7 @@ class World:
     def crawler(self, name: str = "one") -> Jobs:
         table = CrawlerTable({(ANY, kind): self.crawl for kind in LinkKind}, {})
         crawl = Crawl(table, self.documents, self.records, self.clock, lambda: OWNER)
-        return Jobs(crawl, self.records, self.clock, name)
+        return Jobs(crawl, self.records, self.clock, name, self.metrics)
 
     def crawl(self, link: str, authorship: Authorship, known: Validators) -> Generator[Item, None, None]:
         self.read.append(link)
@@ -78,6 +81,30 @@ def test_a_job_is_worked_off_and_kept_for_who_asks(world: World) -> None:
     assert (job.state, job.claim, [link.stored for link in job.links]) == (CrawlState.FINISHED, None, [1, 1, 1])
     assert (job.started_at, job.finished_at) == (world.clock.now(), world.clock.now())
     assert not world.run(world.crawler())
+
+
+def test_a_jobs_documents_are_counted_and_it_is_open_until_it_ends(world: World) -> None:
+    world.ask()
+    crawler = world.crawler()
+    before = world.metrics.read(JOBS_OPEN)
+
+    world.run(crawler)
+
+    during = world.metrics.read(JOBS_OPEN)
+    world.run(crawler)
+    assert (before, during, world.metrics.read(JOBS_OPEN)) == (None, 1.0, 0.0)
+    assert (world.metrics.counted[DOCUMENTS.name, "stored"], world.metrics.counted[JOBS.name, "read"]) == (3, 1)
+
+
+def test_what_an_interrupted_crawler_has_stored_is_counted_by_the_next_one_anew(world: World) -> None:
+    world.ask()
+    world.stop_at = LINKS[1]
+    world.run(world.crawler())
+    world.stopped, world.stop_at = False, None
+
+    world.run(world.crawler())
+
+    assert world.metrics.counted[DOCUMENTS.name, "stored"] == 4
 
 
 def test_a_killed_crawler_takes_its_job_up_where_it_was(world: World) -> None:

@@ -4,15 +4,16 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from fakes.relay import RecordingLogger
 from twin_contracts.http import ComponentStatus
 from twin_platform.telemetry.health import Health, component_of
 from twin_platform.telemetry.metrics import Counter, Gauge, Histogram
 from twin_platform.telemetry.prometheus import PrometheusMetrics
 
-DONE = Counter("twin_test_done_total", "Work done, by outcome.", "outcome", ("well", "badly"))
+DONE = Counter("twin_test_done_total", "Work done, by outcome.", labels=("outcome",), values=("well", "badly"))
 SECONDS = Histogram("twin_test_seconds", "Seconds of a piece of work.", (1.0, 2.0))
 LEFT = Gauge("twin_test_left", "Work left.")
-PLACES = Gauge("twin_test_places", "Work by place.", "place")
+PLACES = Gauge("twin_test_places", "Work by place.", labels=("place",))
 
 
 @dataclass
@@ -101,8 +102,8 @@ def test_the_states_are_figures_too() -> None:
 
 def test_counters_are_there_from_the_start_and_histograms_when_they_were_given() -> None:
     metrics = PrometheusMetrics([DONE, SECONDS, LEFT])
-    metrics.count(DONE, label="well")
-    metrics.count(DONE, 2, label="well")
+    metrics.count(DONE, "well")
+    metrics.count(DONE, "well", by=2)
     metrics.observe(SECONDS, 1.5)
 
     lines = metrics.text().decode().splitlines()
@@ -128,6 +129,37 @@ def test_a_gauge_is_read_when_it_is_asked_for_and_absent_where_there_is_nothing_
     assert "twin_test_left" not in before
     assert "twin_test_left 7.0" in after
     assert {'twin_test_places{place="here"} 1.0', 'twin_test_places{place="there"} 2.0'} <= set(after)
+
+
+def test_a_gauge_whose_reader_raises_is_absent_and_logged_and_hides_no_other() -> None:
+    logger = RecordingLogger()
+    metrics = PrometheusMetrics([LEFT, PLACES], logger)
+
+    def broken() -> float:
+        raise OSError("no disk")
+
+    metrics.show(LEFT, broken)
+    metrics.show(PLACES, lambda: {"here": 1.0})
+
+    told = metrics.text().decode()
+
+    assert "twin_test_left" not in told
+    assert 'twin_test_places{place="here"} 1.0' in told
+    assert logger.facts == [{"event": "metric_failed", "metric": "twin_test_left", "why": "OSError: no disk"}]
+
+
+def test_a_histogram_has_a_series_for_each_value_of_its_label() -> None:
+    by_place = Histogram("twin_test_by_place_seconds", "Seconds by place.", (1.0,), labels=("place",))
+    metrics = PrometheusMetrics([by_place])
+    metrics.observe(by_place, 0.5, "here")
+
+    assert 'twin_test_by_place_seconds_count{place="here"} 1.0' in metrics.text().decode()
+
+
+def test_no_line_tells_when_a_series_began() -> None:
+    metrics = PrometheusMetrics([DONE, SECONDS])
+
+    assert "_created" not in metrics.text().decode()
 
 
 def test_the_process_tells_its_memory() -> None:

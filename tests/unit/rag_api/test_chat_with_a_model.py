@@ -78,6 +78,7 @@ def test_a_model_that_fails_is_replaced_by_quotes_and_the_answer_says_so(
     assert answer.twin.answered_by == "extractive"
     assert answer.twin.citations[0].quote == "Cats purr at 25 hertz."
     assert answer.twin.skipped == ("the language model scripted broke off",)
+    assert "twin_api_model_failures_total 1.0" in api.client.get("/metrics").text
 
 
 def test_a_follow_up_is_searched_for_as_the_model_rewrites_it(api: Api, model: ScriptedModel) -> None:

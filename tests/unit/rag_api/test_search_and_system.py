@@ -105,3 +105,5 @@ def test_metrics_count_requests_by_route_and_answers_by_outcome(api: Api) -> Non
     assert 'twin_api_request_seconds_count{route="/v1/chat/completions"} 2.0' in lines
     assert ('twin_api_answers_total{outcome="answered"} 1.0' in lines) is answered
     assert f'twin_api_answers_total{{outcome="refused"}} {1.0 if answered else 2.0}' in lines
+    assert "twin_api_model_failures_total 0.0" in lines
+    assert 'twin_component_state{component="cdc"} 2.0' in lines

@@ -1,6 +1,6 @@
 """How a service process is: whether it does its work, late or not at all, and which of its services says so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, Literal, Protocol, runtime_checkable
 
 from twin_contracts.http import ComponentStatus, Readiness
@@ -9,7 +9,7 @@ from twin_platform.telemetry.metrics import Gauge
 STATES: Final = Gauge(
     "twin_component_state",
     "2 ready (a stand-by that waits for its turn, too), 1 degraded: late, not wrong, 0 starting or stopped.",
-    "component",
+    labels=("component",),
 )
 _FIGURES: Final = {"ready": 2.0, "degraded": 1.0}
 _PROCESS: Final = "process"
@@ -44,6 +44,11 @@ def component_of(name: str, status: Status) -> ComponentStatus:
     return ComponentStatus.model_validate({"name": name, "state": state, "detail": status.detail})
 
 
+def figures_of(components: Iterable[ComponentStatus]) -> dict[str, float]:
+    """Return each component's state as a figure."""
+    return {one.name: _FIGURES.get(one.state, 0.0) for one in components}
+
+
 class Health:
     """How a process is: what its services tell, and what the process itself tells while it has none. For any thread."""
 
@@ -72,7 +77,7 @@ class Health:
 
     def figures(self) -> dict[str, float]:
         """Return the readiness as figures."""
-        return {one.name: _FIGURES.get(one.state, 0.0) for one in self.readiness().components}
+        return figures_of(self.readiness().components)
 
     def _tell(self, state: Literal["starting", "degraded", "stopped"], why: str | None) -> None:
         self._process, self._services = ComponentStatus(name=_PROCESS, state=state, detail=why), ()

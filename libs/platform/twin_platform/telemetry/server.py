@@ -11,7 +11,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import ThreadingTCPServer
 from threading import Thread
-from typing import Final, Protocol
+from typing import Final
 
 from pydantic import BaseModel, Field
 
@@ -19,7 +19,7 @@ from twin_platform.errors import PermanentError
 from twin_platform.settings import name_of
 from twin_platform.telemetry.health import STATES, Health
 from twin_platform.telemetry.logs import Logger
-from twin_platform.telemetry.metrics import Metrics
+from twin_platform.telemetry.metrics import Exposed
 
 _JSON: Final = "application/json"
 _SLOWEST_CLIENT_SECONDS: Final = 10.0
@@ -46,17 +46,6 @@ class PortTaken(PermanentError):
             f"cannot serve health and metrics on {host} port {port}: {why}; set {setting} to a free port above "
             "1023, or unset it to serve none"
         )
-
-
-class Exposed(Metrics, Protocol):
-    """Metrics that can be told."""
-
-    @property
-    def content_type(self) -> str:
-        """Return what `text` is in."""
-
-    def text(self) -> bytes:
-        """Return every figure."""
 
 
 @contextmanager
