@@ -14,7 +14,13 @@ from twin_contracts.base import DocumentId
 from twin_contracts.documents import DocumentType, Raw
 from twin_platform.documents.port import DocumentStore
 
-CLONE: Final = Path(__file__).resolve().parents[3]
+
+def clone_above(file: Path) -> Path:
+    """Return the folder that a file of this package would have four levels above in a clone; installed, it is any."""
+    return file.parent.parent.parent.parent
+
+
+CLONE: Final = clone_above(Path(__file__).resolve())
 SAMPLES: Final = CLONE / "demo" / "posts"
 SAMPLE_AUTHOR: Final = "Mira Sample"
 REAL_QUESTION: Final = "What does an event carry?"
