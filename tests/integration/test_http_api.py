@@ -19,6 +19,7 @@ from twin_contracts.documents import AuthorRef, Raw, RawArticle, Source, documen
 from twin_platform.documents.port import Upserted
 from twin_platform.records.audits import ask_audit
 from twin_platform.records.crawls import ask_crawl
+from twin_platform.records.keys import create_key
 from twin_platform.records.reemissions import ask_reemission
 from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
 from twin_rag_api.bootstrap import build_api
@@ -50,6 +51,7 @@ class SettlingApi(Api):
         self.job = ask_crawl(self.records, self.clock, CrawlRequest(links=("https://example.org",)))
         self.reemission = ask_reemission(self.records, self.clock, "test", (STORED,))
         self.audit = ask_audit(self.records, self.clock, "test")
+        create_key(self.records, "phone", self.clock.now())
         noise = UnreadableMessage(queue="live.0", body_base64="bm9pc2U=", received_at=self.clock.now())
         self.records.put(UNREADABLE, "noise", noise)
         self._upsert = self.documents.upsert
@@ -121,7 +123,11 @@ def test_every_operation_does_what_it_is_for(api: SettlingApi, schema: BaseSchem
         "GET /v1/documents/{id}": {"path_parameters": {"id": STORED}, "query": {"wait": "indexed"}},
         "DELETE /v1/documents/{id}": {"path_parameters": {"id": document_id_of("deleted")}},
         "GET /v1/authors": {},
+        "GET /v1/owner": {},
         "PUT /v1/owner": {"body": {"name": OWNER.name}},
+        "GET /v1/keys": {},
+        "POST /v1/keys": {"body": {"name": "blog", "authors": [OWNER.name]}},
+        "DELETE /v1/keys/{name}": {"path_parameters": {"name": "phone"}},
         "POST /v1/authors/merge": {"body": {"source": "O. Owner", "target": OWNER.name}},
         "GET /v1/authors/{id}/style": {"path_parameters": {"id": OWNER.id}},
         "DELETE /v1/authors/{id}": {"path_parameters": {"id": "ada"}},

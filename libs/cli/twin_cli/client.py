@@ -27,6 +27,7 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_contracts.keys import KeyEntry, KeyInput, KeyList, NewKey
 from twin_contracts.repair import Optimized, ParkedPage, ReemissionInput, ReemissionStatus, UnreadableDetail
 from twin_contracts.style import StyleCard
 from twin_platform.telemetry.clock import Clock, SystemClock
@@ -50,7 +51,7 @@ def unsaid(_line: str) -> None:
 
 
 class Client:
-    """One running system. Every call is idempotent, so a lost connection is tried again for a minute.
+    """One running system. Calls are idempotent, so a lost connection is tried again for a minute.
 
     Args:
         locate: returns the system's URL and key; asked before every request, since a restarted system may listen
@@ -115,6 +116,18 @@ class Client:
     def set_owner(self, name: str) -> AuthorRef:
         """Say whose installation it is; returns under which name they are known."""
         return self._call("PUT", "/v1/owner", AuthorRef, OwnerInput(name=name).model_dump_json())
+
+    def create_key(self, given: KeyInput) -> NewKey:
+        """Make a key and return its text. Where the answer is lost, the second try says that the name is taken."""
+        return self._call("POST", "/v1/keys", NewKey, given.model_dump_json(exclude_none=True))
+
+    def keys(self) -> KeyList:
+        """Return every key there ever was."""
+        return self._call("GET", "/v1/keys", KeyList)
+
+    def revoke_key(self, name: str) -> KeyEntry:
+        """End a key."""
+        return self._call("DELETE", f"/v1/keys/{quote(name, safe='')}", KeyEntry)
 
     def merge(self, source: str, target: str) -> Merged:
         """Move some of the source's documents to the target; to be repeated while any are left."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 
 from twin_cli.client import Client
 from twin_cli.data_folder import DataFolder
@@ -40,21 +40,17 @@ def connected(settings: Settings, logger: Logger, say: Callable[[str], None]) ->
 
 
 @contextmanager
-def own_records(settings: Settings, command: str) -> Iterator[RecordStore]:
-    """Yield the records of the data folder, which is taken meanwhile where no system runs on it.
+def own_records(settings: Settings) -> Iterator[RecordStore]:
+    """Yield the records of a data folder on which no system runs; it is taken meanwhile.
 
     Raises:
-        CommandError: the command is about this machine's system, and TWIN_URL is set or there is none.
+        CommandError: there is no system in the folder.
     """
-    if settings.twin_url is not None:
-        message = f"{command} works on the data folder of this machine; unset TWIN_URL"
-        raise CommandError(message)
     folder = DataFolder(settings.twin_data)
     if folder.key is None:
         message = f"there is no system in {str(folder.path)!r} yet; `twin up` makes one"
         raise CommandError(message)
-    running = folder.owner() is not None
-    with nullcontext() if running else folder, open_record_store(f"sqlite://{folder.path}/records.db") as records:
+    with folder, open_record_store(f"sqlite://{folder.path}/records.db") as records:
         yield records
 
 

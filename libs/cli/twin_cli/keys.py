@@ -7,12 +7,11 @@ from typing import Annotated, Final
 import typer
 
 from twin_cli import show
-from twin_cli.connect import own_records
+from twin_cli.connect import connected
 from twin_cli.errors import CommandError
 from twin_cli.settings import Settings
-from twin_cli.terminal import say, tell
-from twin_contracts.documents import AuthorRef
-from twin_platform.records.keys import all_keys, create_key, revoke_key
+from twin_cli.terminal import logger_of_command, say, tell
+from twin_contracts.keys import KeyInput
 from twin_platform.telemetry.clock import SystemClock
 
 app = typer.Typer(help="Keys by which other programs use this installation's REST API.", no_args_is_help=True)
@@ -31,27 +30,26 @@ def create(
     expires: Annotated[str | None, typer.Option(help="When it ends: 30d, 12h, 90m or 4w from now.")] = None,
 ) -> None:
     """Make a key and print it, once: it is stored hashed."""
-    now = SystemClock().now()
-    authors = tuple(AuthorRef.of(one).id for one in author) if author else None
-    expires_at = now + _duration(expires) if expires else None
-    with own_records(Settings(), "twin keys") as records:
-        text = create_key(records, name, now, authors, expires_at)
-    say(f"this is the only time that key {name!r} is shown; it sees {show.authors_of(authors)}")
-    print(text)
+    expires_at = SystemClock().now() + _duration(expires) if expires else None
+    given = KeyInput(name=name, authors=tuple(author) if author else None, expires_at=expires_at)
+    with connected(Settings(), logger_of_command(), say) as client:
+        made = client.create_key(given)
+    say(f"this is the only time that key {name!r} is shown; it sees {show.authors_of(made.authors)}")
+    print(made.key)
 
 
 @app.command(name="list")
 def list_() -> None:
     """Show every key there ever was, without its text."""
-    with own_records(Settings(), "twin keys") as records:
-        print(show.keys(all_keys(records), SystemClock().now()))
+    with connected(Settings(), logger_of_command(), say) as client:
+        print(show.keys(client.keys().items, SystemClock().now()))
 
 
 @app.command()
 def revoke(name: str) -> None:
     """End a key; the next request with it is refused."""
-    with own_records(Settings(), "twin keys") as records:
-        revoke_key(records, name, SystemClock().now())
+    with connected(Settings(), logger_of_command(), say) as client:
+        client.revoke_key(name)
     tell(f"revoked {name!r}")
 
 

@@ -46,7 +46,7 @@ def resync(
     if ids:
         raise typer.Exit(0 if try_again(settings, ids) else 1)
     if settings.twin_url is None and DataFolder(settings.twin_data).owner() is None:
-        with own_records(settings, "twin resync") as records:
+        with own_records(settings) as records:
             ask_reemission(records, SystemClock(), "twin resync")
         tell("asked for; it begins with the next `twin up`")
         return

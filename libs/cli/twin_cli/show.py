@@ -8,7 +8,7 @@ from twin_cli.import_documents import Imported
 from twin_cli.terminal import harmless
 from twin_contracts.chat import EXTRACTIVE, ChatCompletion, Citation
 from twin_contracts.http import SearchResult, SystemStatus
-from twin_platform.records.keys import ApiKey
+from twin_contracts.keys import KeyEntry
 
 EXCERPT = 300
 """Most characters of a passage that a list of hits shows."""
@@ -86,7 +86,7 @@ def status(system: SystemStatus) -> str:
     return joined(lines)
 
 
-def keys(known: Iterable[ApiKey], now: datetime) -> str:
+def keys(known: Iterable[KeyEntry], now: datetime) -> str:
     """Return a line per key: its name, what became of it, and what it sees."""
     lines = [f"{key.name}  {_state(key, now)}  sees {authors_of(key.authors)}" for key in known]
     return joined(lines or ["there are no keys; `twin keys create NAME` makes one"])
@@ -97,7 +97,7 @@ def authors_of(authors: Iterable[str] | None) -> str:
     return "everything" if authors is None else f"what is by {', '.join(authors)}"
 
 
-def _state(key: ApiKey, now: datetime) -> str:
+def _state(key: KeyEntry, now: datetime) -> str:
     if key.revoked_at is not None:
         return f"revoked {key.revoked_at:%Y-%m-%d}"
     if key.expires_at is None:

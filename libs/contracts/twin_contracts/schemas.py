@@ -30,6 +30,7 @@ from twin_contracts.http import (
     SearchResult,
     SystemStatus,
 )
+from twin_contracts.keys import KeyEntry, KeyInput, KeyList, NewKey
 from twin_contracts.live import DocumentNews
 from twin_contracts.records import ChunkPayload, DocumentRecord
 from twin_contracts.reemission import Reemission
@@ -70,10 +71,14 @@ _MODELS: Final[tuple[type[Contract], ...]] = (
     Feedback,
     Forgotten,
     InstructSample,
+    KeyEntry,
+    KeyInput,
+    KeyList,
     MergeInput,
     Merged,
     Model,
     ModelList,
+    NewKey,
     OpenAIError,
     Optimized,
     OwnerInput,

@@ -27,6 +27,8 @@ class Access:
     key_name: str
     authors: frozenset[AuthorId] | None
     """None: everything."""
+    own: bool = False
+    """Whether it is the installation's own key, which alone makes others."""
 
     def sees(self, author: AuthorId | None) -> bool:
         """Return whether documents of this author exist for the key; None: nobody knows any more whose they are."""
@@ -63,10 +65,20 @@ async def whole_access_of(request: Request) -> Access:
     return access
 
 
+async def own_access_of(request: Request) -> Access:
+    """Return the access of the installation's own key; for any other one the route does not exist."""
+    access = await access_of(request)
+    if not access.own:
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    return access
+
+
 KeyAccess = Annotated[Access, Depends(access_of)]
 """As a route's parameter."""
 WholeAccess = Annotated[Access, Depends(whole_access_of)]
 """As a parameter of a route that is about the whole installation."""
+OwnAccess = Annotated[Access, Depends(own_access_of)]
+"""As a parameter of a route about whose the installation is, and who else may use it."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ class Keys:
             KeyRefused: there is no such key, or it is revoked or expired, which only who holds it learns.
         """
         if hmac.compare_digest(text.encode(), self.own.encode()):
-            return Access(key_name="owner", authors=None)
+            return Access(key_name="owner", authors=None, own=True)
         return await run_in_threadpool(self._stored, text)
 
     def _stored(self, text: str) -> Access:

@@ -10,7 +10,7 @@ from twin_contracts.documents import AuthorRef
 from twin_contracts.http import Problem
 from twin_contracts.style import StyleCard
 from twin_platform.records.authors import known_as, known_id, merge_authors, set_owner, spellings
-from twin_rag_api.access import Access, KeyAccess, WholeAccess
+from twin_rag_api.access import Access, KeyAccess, OwnAccess, WholeAccess
 from twin_rag_api.errors import AuthorUnknown, InvalidRequest
 from twin_rag_api.parts import Parts
 from twin_rag_api.style import read_texts, style_card
@@ -32,6 +32,7 @@ class AuthorRoutes:
         """Return the routes below `/v1/authors`, and `/v1/owner`."""
         router = APIRouter(tags=["authors"])
         router.add_api_route("/v1/authors", self.list, methods=["GET"])
+        router.add_api_route("/v1/owner", self.owner, methods=["GET"])
         router.add_api_route("/v1/owner", self.set_owner, methods=["PUT"])
         router.add_api_route("/v1/authors/merge", self.merge, methods=["POST"])
         router.add_api_route(
@@ -58,8 +59,15 @@ class AuthorRoutes:
             )
         )
 
-    def set_owner(self, given: OwnerInput, _access: WholeAccess) -> AuthorRef:
-        """Say whose installation this is: texts without an author are theirs from now on, and so is `twin`."""
+    def owner(self, _access: OwnAccess) -> AuthorRef:
+        """Return whose installation this is. Only for its own key."""
+        return self._parts.default_author()
+
+    def set_owner(self, given: OwnerInput, _access: OwnAccess) -> AuthorRef:
+        """Say whose installation this is: texts without an author are theirs from now on, and so is `twin`.
+
+        Only for its own key.
+        """
         owner = known_as(self._parts.records, self._named(given.name))
         set_owner(self._parts.records, owner)
         return owner

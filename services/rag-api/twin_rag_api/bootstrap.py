@@ -15,6 +15,7 @@ from twin_rag_api.events import ABOUT as ABOUT_EVENTS
 from twin_rag_api.events import EventRoutes
 from twin_rag_api.forget import ForgetRoutes
 from twin_rag_api.gate import Gate
+from twin_rag_api.keys import KeyRoutes
 from twin_rag_api.models import ModelRoutes
 from twin_rag_api.openapi import Api, refuse_unknown_query
 from twin_rag_api.parked import ParkedRoutes
@@ -49,6 +50,7 @@ def build_api(parts: Parts, key: str) -> FastAPI:
     app.include_router(DocumentRoutes(parts).router())
     app.include_router(AuthorRoutes(parts).router())
     app.include_router(ForgetRoutes(parts).router())
+    app.include_router(KeyRoutes(parts).router())
     app.include_router(EventRoutes(parts).router())
     app.include_router(CrawlRoutes(parts).router())
     app.include_router(ParkedRoutes(parts).router())

@@ -45,6 +45,18 @@ class KeyExpired(KeyRefused):
         super().__init__("this key has expired; ask who runs this installation for another one")
 
 
+class KeyTaken(ApiError):
+    """A valid key has the name already."""
+
+    status = 409
+
+
+class KeyUnknown(ApiError):
+    """No valid key has the name."""
+
+    status = 404
+
+
 class BodyTooLarge(ApiError):
     """A body above what any document may have."""
 

@@ -1,34 +1,28 @@
-"""`twin keys`: shown once, stored hashed, ended by name."""
+"""`twin keys` against any running system: shown once, stored hashed, ended by name."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
+import httpx
 import pytest
 
+from fakes.api import KEY, Api
 from twin_cli import __main__ as command
-from twin_cli.data_folder import DataFolder
-from twin_platform.records.keys import ApiKey, all_keys, find_key
-from twin_platform.records.open import open_record_store
-
-
-@pytest.fixture(autouse=True)
-def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TWIN_URL", raising=False)
-    monkeypatch.setenv("TWIN_DATA", str(tmp_path / "data"))
-    with DataFolder(tmp_path / "data"):
-        pass
-
-
-@pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Twin":
-    return Twin(monkeypatch, capsys)
+from twin_cli.client import Client
+from twin_platform.records.keys import ApiKey, all_keys, create_key, find_key
 
 
 class Twin:
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command against an API over stores in memory, with the installation's own key."""
+
+    def __init__(self, api: Api, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.api, self.key = api, KEY
         self._monkeypatch, self._capsys = monkeypatch, capsys
+
+    def stored(self) -> list[ApiKey]:
+        return all_keys(self.api.records)
 
     def __call__(self, *words: str) -> tuple[int, str, str]:
         self._monkeypatch.setattr(sys, "argv", ["twin", *words])
@@ -37,25 +31,37 @@ class Twin:
         output = self._capsys.readouterr()
         return int(end.value.code or 0), output.out, output.err
 
+    @contextmanager
+    def connected(self, *_: object) -> Iterator[Client]:
+        def answer(request: httpx.Request) -> httpx.Response:
+            headers = {name: request.headers[name] for name in ("authorization", "content-type")}
+            given = self.api.client.request(request.method, request.url.path, content=request.content, headers=headers)
+            return httpx.Response(given.status_code, content=given.content)
 
-def stored() -> list[ApiKey]:
-    with open_record_store("sqlite://data/records.db") as records:
-        return all_keys(records)
+        yield Client(lambda: ("http://here:1", self.key), transport=httpx.MockTransport(answer))
+
+
+@pytest.fixture
+def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Twin:
+    api = Api()
+    api.clock.turn(datetime.now(UTC) - api.clock.now())  # the command says when a key ends, by its own clock
+    twin = Twin(api, monkeypatch, capsys)
+    monkeypatch.setattr("twin_cli.keys.connected", twin.connected)
+    return twin
 
 
 def test_a_key_is_printed_once_and_stored_as_a_hash(twin: Twin) -> None:
     _, text, said = twin("keys", "create", "phone", "--author", "Ada Lovelace", "--expires", "30d")
 
-    (key,) = stored()
+    (key,) = twin.stored()
     assert text.startswith("twin_")
     assert "the only time" in said
-    assert text.strip() not in Path("data/records.db").read_bytes().decode("latin-1")
+    assert text.strip() not in key.model_dump_json()
     assert (key.name, key.authors) == ("phone", ("ada-lovelace",))
     assert key.expires_at is not None
     assert (key.expires_at - datetime.now(UTC)).days == 29
-    with open_record_store("sqlite://data/records.db") as records:
-        assert find_key(records, text.strip()) == key
-        assert find_key(records, text.strip() + "x") is None
+    assert find_key(twin.api.records, text.strip()) == key
+    assert find_key(twin.api.records, text.strip() + "x") is None
 
 
 def test_keys_are_listed_without_their_text(twin: Twin) -> None:
@@ -79,8 +85,8 @@ def test_a_name_is_free_again_once_its_key_is_revoked(twin: Twin) -> None:
     free, _, _ = twin("keys", "create", "phone")
 
     assert (taken, free) == (1, 0)
-    assert why == "there is a key named 'phone'; revoke it first or take another name\n"
-    assert [key.revoked_at is None for key in stored()] == [False, True]
+    assert "there is a key named 'phone'; revoke it first or take another name\n" in why
+    assert [key.revoked_at is None for key in twin.stored()] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -97,21 +103,14 @@ def test_a_mistake_is_one_sentence(twin: Twin, words: list[str], why: str) -> No
 
     assert status == 1
     assert why in said
-    assert stored() == []
+    assert twin.stored() == []
 
 
-def test_a_running_system_keeps_its_folder_while_keys_are_made(twin: Twin) -> None:
-    with DataFolder(Path("data")) as folder:
-        folder.announce("http://127.0.0.1:1")
-        status, _, _ = twin("keys", "create", "phone")
+def test_another_key_makes_none(twin: Twin) -> None:
+    twin.key = create_key(twin.api.records, "app", twin.api.clock.now())
 
-    assert status == 0
-    assert len(stored()) == 1
+    status, _, said = twin("keys", "create", "phone")
 
-
-def test_keys_belong_to_this_machine(twin: Twin, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TWIN_URL", "http://127.0.0.1:1")
-
-    status, _, said = twin("keys", "list")
-
-    assert (status, said) == (1, "twin keys works on the data folder of this machine; unset TWIN_URL\n")
+    assert status == 1
+    assert "404" in said
+    assert [key.name for key in twin.stored()] == ["app"]

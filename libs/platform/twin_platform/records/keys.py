@@ -1,14 +1,12 @@
-"""Keys of the REST API: made and revoked by `twin keys`, looked up by the API at every request."""
+"""Keys of the REST API as they are stored: made, revoked, and looked up at every request."""
 
 import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Annotated
 
-from pydantic import StringConstraints
-
-from twin_contracts.base import AuthorId, Contract, Digest, Instant
+from twin_contracts.base import AuthorId, Digest
+from twin_contracts.keys import KeyEntry, KeyName
 from twin_platform.errors import PermanentError
 from twin_platform.records.port import ABSENT, Collection, RecordStore
 
@@ -16,27 +14,11 @@ PREFIX = "twin_"
 """What every key begins with, so that people and secret scanners recognise one."""
 _SECRET_BYTES = 32
 
-KeyName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
+class ApiKey(KeyEntry):
+    """A key as it is kept: of its text only the hash, which needs no salt at 256 random bits."""
 
-class ApiKey(Contract):
-    """A key, without the key: of its text only the hash is kept, which needs no salt at 256 random bits."""
-
-    name: KeyName
     secret_hash: Digest
-    authors: tuple[AuthorId, ...] | None = None
-    """Whose documents it sees; None: everybody's."""
-    created_at: Instant
-    expires_at: Instant | None = None
-    revoked_at: Instant | None = None
-
-    def is_expired(self, now: datetime) -> bool:
-        """Return whether its time is up."""
-        return self.expires_at is not None and self.expires_at <= now
-
-    def is_valid(self, now: datetime) -> bool:
-        """Return whether the API accepts it."""
-        return self.revoked_at is None and not self.is_expired(now)
 
 
 API_KEYS = Collection("api-keys", ApiKey)
@@ -86,18 +68,21 @@ def find_key(records: RecordStore, text: str) -> ApiKey | None:
     return None if stored is None else stored.record
 
 
-def revoke_key(records: RecordStore, name: str, now: datetime) -> None:
-    """Revoke every valid key of this name.
+def revoke_key(records: RecordStore, name: str, now: datetime) -> ApiKey:
+    """Revoke the valid key of this name, and return what it was.
 
     Raises:
         KeyNameUnknown: there is none.
     """
     valid = [key for key in all_keys(records) if key.is_valid(now)]
-    named = [key for key in valid if key.name == name]
-    if not named:
+    revoked: ApiKey | None = None
+    for key in valid:
+        if key.name == name:  # two where both were made at one moment
+            revoked = key.model_copy(update={"revoked_at": now})
+            records.put(API_KEYS, key.secret_hash, revoked)
+    if revoked is None:
         raise KeyNameUnknown(name, [key.name for key in valid])
-    for key in named:
-        records.put(API_KEYS, key.secret_hash, key.model_copy(update={"revoked_at": now}))
+    return revoked
 
 
 def all_keys(records: RecordStore) -> list[ApiKey]:
