@@ -208,3 +208,87 @@ def test_a_file_that_is_no_text_is_told() -> None:
 
     assert said.startswith(".env cannot be read: 'utf-8' codec can't decode byte 0xeb in position 13")
     assert said.endswith("; save it as UTF-8 text that this user may read, or move it away")
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    monkeypatch.setenv("TWIN_SECRETS", str(folder))
+    for name in ("DOCUMENTS", "RECORDS", "LOG"):
+        (folder / f"CDC_{name}_URL").write_text(f"sqlite://{name}\n")
+    return folder
+
+
+def test_a_file_of_the_secrets_folder_is_a_setting(secrets: Path) -> None:
+    settings = CdcSettings()
+
+    assert (settings.documents_url, settings.log_url) == ("sqlite://DOCUMENTS", "sqlite://LOG")
+    assert settings.twin_secrets == secrets
+
+
+def test_the_file_named_dotenv_may_name_the_secrets_folder(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TWIN_SECRETS")
+    Path(".env").write_text(f"TWIN_SECRETS={secrets}\n")
+
+    assert CdcSettings().log_url == "sqlite://LOG"
+
+
+@pytest.mark.usefixtures("secrets")
+def test_the_environment_and_dotenv_go_before_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CDC_LOG_URL", "sqlite://environment")
+    monkeypatch.setenv("CDC_RECORDS_URL", "")
+    Path(".env").write_text("CDC_DOCUMENTS_URL=sqlite://dotenv\n")
+
+    settings = CdcSettings()
+
+    assert (settings.documents_url, settings.records_url, settings.log_url) == (
+        "sqlite://dotenv",
+        "sqlite://RECORDS",
+        "sqlite://environment",
+    )
+
+
+def test_an_empty_secret_is_as_if_it_were_not_there_and_its_place_is_told(secrets: Path) -> None:
+    (secrets / "CDC_LOG_URL").write_text("\n")
+
+    assert fault_of(CdcSettings) == (
+        f"CDC_LOG_URL is not set; set it in the environment or in .env, or write it into {secrets / 'CDC_LOG_URL'}"
+    )
+
+
+def test_a_secrets_folder_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_SECRETS", "/nowhere")
+
+    assert fault_of(CdcSettings) == (
+        "TWIN_SECRETS: there is no folder '/nowhere'; name the one that the secrets are in, or unset it"
+    )
+
+
+def test_a_secret_that_cannot_be_read_is_told_by_its_name(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(path: Path, **_: object) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "read_text", refuse)
+
+    assert fault_of(CdcSettings) == (
+        f"CDC_DOCUMENTS_URL in TWIN_SECRETS={secrets} cannot be read: "
+        f"[Errno 13] Permission denied: '{secrets / 'CDC_DOCUMENTS_URL'}'; let this user read it"
+    )
+
+
+@pytest.mark.usefixtures("secrets")
+def test_a_service_does_not_mind_what_the_command_is_set_to_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TWIN_URL", "http://127.0.0.1:8787")
+    monkeypatch.setenv("TWIN_DATA", "/data")
+
+    assert faults_of(CdcSettings) == ()
+
+
+def test_the_command_finds_its_key_beside_the_services_secrets(secrets: Path) -> None:
+    (secrets / "TWIN_API_KEY").write_text("a-key-of-the-installation")
+
+    key = TwinSettings().twin_api_key
+
+    assert key is not None
+    assert key.get_secret_value() == "a-key-of-the-installation"
