@@ -3,6 +3,10 @@
 python := .venv/bin/python
 workspace := contracts platform cli crawler cdc feature-stream rag-api
 unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
+resolve = .venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --universal \
+  --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet \
+  $(addprefix --no-emit-package llm-twin-,$(workspace))
+version = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 # The others start processes of their own: one at a time.
 other_tests = $(python) -m pytest --ignore tests/unit --ignore tests/contract --ignore tests/faults
 faults = $(python) -m pytest tests/faults -k "not mongodb and not rabbitmq and not served" --every-fault embedded --timeout 900
@@ -23,10 +27,10 @@ up-processes: setup ## Run the system as a process for each service, on a Rabbit
 demo-crash: setup ## See a system killed three times in the middle of its work, and nothing lost
 	@$(python) -m benchmarks.demo_crash
 
-lock: setup ## Resolve the dependencies again into requirements.lock (LOCK=--upgrade for newer ones)
-	.venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --group pyproject.toml:dev \
-	  --universal --python-version 3.11 --generate-hashes --custom-compile-command 'make lock' --quiet $(LOCK) \
-	  $(addprefix --no-emit-package llm-twin-,$(workspace)) -o requirements.lock
+lock: setup ## Resolve the dependencies again into requirements.lock and the images' (LOCK=--upgrade for newer ones)
+	$(resolve) --group pyproject.toml:dev $(LOCK) -o requirements.lock
+	$(resolve) --constraints requirements.lock --excludes deploy/docker/left-out.txt --no-annotate \
+	  -o deploy/docker/requirements.lock
 
 test: setup ## Run every test that needs nothing but this machine, but for the faults
 	$(unit_tests)
@@ -68,6 +72,13 @@ test-rabbitmq: setup ## Run the event log's contract, and what only a broker can
 
 faults-mongodb: setup ## Survive MongoDB's faults on real servers; three members where elections are tested (FULL=--full)
 	$(python) -m pytest tests/faults -k mongodb --timeout 900 -rs $(FULL) $(MONGODB)
+
+images: ## Build the services' images, and print their sizes (IMAGES="cdc crawler" for some; DOCKER_BUILD_ARGS=…)
+	@for service in $(or $(IMAGES),crawler cdc feature-stream rag-api); do \
+	  docker build --file deploy/docker/Dockerfile --target $$service --tag llm-twin/$$service:$(version) \
+	    --label org.opencontainers.image.version=$(version) \
+	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) $(DOCKER_BUILD_ARGS) . || exit; done
+	@docker images --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}' --filter 'reference=llm-twin/*:$(version)'
 
 lint: setup ## Check style and formatting
 	.venv/bin/ruff check
