@@ -1,6 +1,6 @@
 """Ask this container's service whether it does its work: `python healthcheck.py CDC_PORT`.
 
-The argument is the setting that has its port. The exit status is 1 where it does not; `docker inspect` shows what it said.
+The argument is the setting that has its port. It ends with 1 where the service does not, or does not say so.
 """
 
 import http.client
