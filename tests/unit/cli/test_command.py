@@ -75,9 +75,9 @@ class TestSettings:
         assert Settings().twin_owner == "Owner"
 
     def test_the_key_is_not_shown(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("TWIN_API_KEY", "secret")
+        monkeypatch.setenv("TWIN_API_KEY", "hush-hush")
 
-        assert "secret" not in repr(Settings())
+        assert "hush-hush" not in repr(Settings())
 
 
 class TestMistakes:
