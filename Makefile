@@ -3,6 +3,7 @@
 # Where an image sets it, every process compiles what it imports again: a tenth of the tests' time, and of each start.
 unexport PYTHONDONTWRITEBYTECODE
 python := .venv/bin/python
+profiles := failover,flows,observability,embedded,test-site
 workspace := contracts platform cli crawler cdc feature-stream rag-api
 unit_tests = $(python) -m pytest -n auto --dist worksteal tests/unit tests/contract
 resolve = .venv/bin/uv pip compile libs/*/pyproject.toml services/*/pyproject.toml --all-extras --universal \
@@ -25,6 +26,20 @@ demo: setup ## See it work, in a data folder of its own (FROM=<your feed, page, 
 
 up-processes: setup ## Run the system as a process for each service, on a RabbitMQ of its own or RABBITMQ_URL (FLOWS=1..8)
 	@FLOWS='$(FLOWS)' FOLDER='$(FOLDER)' $(python) -m benchmarks.up_processes
+
+up: ## Run the system in containers, on MongoDB, RabbitMQ and Qdrant (FLOWS=2; WAY=embedded: in one container)
+	@FLOWS='$(FLOWS)' WAY='$(WAY)' scripts/up
+
+down: ## End what make up has started; its data stays (DATA=delete deletes it for good)
+	@COMPOSE_PROFILES=$(profiles) scripts/compose down --remove-orphans $(if $(filter delete,$(DATA)),--volumes)
+	@$(if $(filter delete,$(DATA)),,echo "The data is kept, in volumes; make down DATA=delete deletes it for good.")
+
+logs: ## Show what the containers say, and go on showing it (SERVICE=cdc for one)
+	@COMPOSE_PROFILES=$(profiles) scripts/compose logs --follow --tail 100 $(SERVICE)
+
+status: ## Show the containers, and what the system in them says of itself (WAY=embedded)
+	@COMPOSE_PROFILES=$(profiles) scripts/compose ps
+	@scripts/compose exec -T $(if $(filter embedded,$(WAY)),embedded,rag-api) twin status
 
 demo-crash: setup ## See a system killed three times in the middle of its work, and nothing lost
 	@$(python) -m benchmarks.demo_crash
