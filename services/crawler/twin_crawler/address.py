@@ -81,10 +81,14 @@ class Target:
         return f"{self.scheme}://{self.authority}{self.path}"
 
     @property
+    def name(self) -> str:
+        """Return the host as a URL has it: an IPv6 address in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
+    @property
     def authority(self) -> str:
         """Return host and port as the URL has them: what the `Host` header says."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
+        return self.name if self.port == _PORTS[self.scheme] else f"{self.name}:{self.port}"
 
 
 def resolve_by_system(host: str) -> list[str]:
@@ -114,13 +118,16 @@ class AddressPolicy:
         """
         target = _unchecked(url)
         addresses = tuple(self._addresses_of(url, target.host))
-        name = f"[{target.host}]" if ":" in target.host else target.host
-        if self._allowed.isdisjoint({name, f"{name}:{target.port}"}):
+        if not self.allows(target):
             for address in addresses:
                 if not is_public(address):
                     why = f"{target.host} is at {address}, which is not on the public internet"
-                    _refuse(url, Reason.ADDRESS, f"{why}; if it is yours, add {name!r} to CRAWLER_ALLOW_HOSTS")
+                    _refuse(url, Reason.ADDRESS, f"{why}; if it is yours, add {target.name!r} to CRAWLER_ALLOW_HOSTS")
         return replace(target, addresses=addresses)
+
+    def allows(self, target: Target) -> bool:
+        """Return whether the installation names this host, or this port of it, as one that may be anywhere."""
+        return not self._allowed.isdisjoint({target.name, f"{target.name}:{target.port}"})
 
     def _addresses_of(self, url: str, host: str) -> list[str]:
         if ":" in host or host.replace(".", "").isdigit():

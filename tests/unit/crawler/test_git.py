@@ -210,7 +210,6 @@ def test_a_submodule_whose_url_is_an_option_condemns_its_repository(tmp_path: Pa
 @pytest.mark.parametrize(
     ("link", "reason"),
     [
-        ("http://git.example/olga/mill.git", Reason.SCHEME),
         ("file:///etc", Reason.SCHEME),
         ("/etc", Reason.SCHEME),
         ("ssh://git.example/olga/mill", Reason.SCHEME),
@@ -238,6 +237,25 @@ def test_a_link_that_git_must_not_see_is_refused_with_the_reason(link: str, reas
 
     assert refused.value.reason is reason
     assert "secret" not in str(refused.value)
+
+
+def test_a_repository_by_http_is_refused_unless_its_host_is_allowed(tmp_path: Path) -> None:
+    def crawl(allow_hosts: str) -> FetchRefused | FetchFailed:
+        policy = AddressPolicy(allow_hosts, resolve=lambda _: ["127.0.0.1"])
+        items = CrawlGit(policy)(f"http://git.example:{port}/mill.git", Authorship(OWNER), Validators())
+        with pytest.raises((FetchRefused, FetchFailed)) as error:
+            list(items)
+        return error.value
+
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+
+    public = AddressPolicy(resolve=lambda _: ["93.184.215.14"])
+    with pytest.raises(FetchRefused, match=r"by https:// only; if git\.example is yours, add it to CRAWLER"):
+        list(CrawlGit(public)("http://git.example/mill.git", Authorship(OWNER), Validators()))
+    assert "not on the public internet" in str(crawl(""))
+    assert isinstance(crawl(f"git.example:{port}"), FetchFailed)  # git was let go there, and nobody listens
 
 
 @pytest.mark.parametrize("protocol", ["https", ""])

@@ -18,6 +18,8 @@ from twin_crawler.ports import Authorship, Found, Item, Note, Validators
 class CrawlGit:
     """Fetch the newest commit of a repository, without its history, and yield its files.
 
+    A host that the installation allows may be asked by http, too.
+
     Args:
         policy: says which hosts may be asked; git then connects to the addresses that were checked, and follows no
             redirect.
@@ -44,7 +46,7 @@ class CrawlGit:
             file_url=self.file_url.replace("{repository}", repository),
         )
         with tempfile.TemporaryDirectory(prefix="twin-git-", ignore_cleanup_errors=True) as folder:
-            git = Git(link, Path(folder), "https", stop=self.stop)
+            git = Git(link, Path(folder), "https" if target.scheme == "https" else "http:https", stop=self.stop)
             cloned = Path(folder, "repository")
             git.fetch(repository + self.ending if self.ending else target.url, cloned, target)
 
@@ -59,11 +61,15 @@ class CrawlGit:
             yield from documents_of(Files(git, Path(folder), enter), cloned, commit, target.url, place)
 
     def _checked(self, link: str) -> Target:
-        if not link.startswith("https://"):
+        if not link.startswith(("https://", "http://")):
             raise FetchRefused(link, Reason.SCHEME, "repositories are fetched by https:// only")
         if "?" in link:
             raise FetchRefused(link, Reason.URL, "a repository's URL has no query")
-        return self.policy.check(link)
+        target = self.policy.check(link)
+        if target.scheme != "https" and not self.policy.allows(target):
+            why = f"repositories are fetched by https:// only; if {target.name} is yours, add it to CRAWLER_ALLOW_HOSTS"
+            raise FetchRefused(link, Reason.SCHEME, why)
+        return target
 
 
 def crawl_local(repository: Path, place: Place) -> Generator[Item, None, None]:

@@ -43,8 +43,8 @@ _SETTINGS = (
     "safe.directory=*",  # reading objects runs nothing that another owner of the folder could have put there
 )
 _PASSING = re.compile(
-    r"could not resolve|timed? ?out|connection (reset|refused)|early EOF|operation too slow|\b(429|5\d\d)\b"
-    r"|failed to connect|hung up|unable to access.*SSL_",
+    r"could not resolve|timed? ?out|connection (reset|refused)|early EOF|operation too slow"
+    r"|returned error: (429|5\d\d)\b|failed to connect|hung up|unable to access.*SSL_",
     re.IGNORECASE,
 )
 
@@ -70,7 +70,7 @@ class Git:
     Args:
         link: what messages call the repository.
         folder: an empty folder that git may use.
-        protocol: the only way in which git may reach a repository; empty for none.
+        protocol: the only way in which git may reach a repository, `:` between two; empty for none.
         seconds: how long all that writes to the folder may take together: fetches, and lists of what there is.
         stop: asked while git works; true ends it.
     """
@@ -181,8 +181,7 @@ class Git:
             why = f"git {'.'.join(map(str, numbers))} cannot be held to a checked address; install git 2.37 or newer"
             raise FetchFailed(self._link, why)
         addresses = ",".join(f"[{address}]" if ":" in address else address for address in target.addresses)
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        return f"{host}:{target.port}:{addresses}"
+        return f"{target.name}:{target.port}:{addresses}"
 
     def _command(self, arguments: Sequence[str], repository: Path | None, settings: Sequence[str] = ()) -> list[str]:
         configured = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
