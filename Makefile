@@ -149,6 +149,9 @@ soak: setup ## Ten minutes of load while anything is killed, a verdict and a plo
 bench-scale: setup ## Documents a second by the number of flow processes, each waiting 20 ms per document
 	$(python) -m benchmarks.scale
 
+bench-killer: setup ## What a document that kills its process costs its neighbours: their delay without it and beside it
+	$(python) -m benchmarks.killer
+
 bench-cdc: setup ## What cdc carries from MongoDB's adapter, and its memory in a re-emission
 	$(python) -m benchmarks.cdc
 

@@ -70,6 +70,7 @@ class Stream:
     log: InMemoryEventLog = field(default_factory=InMemoryEventLog)
     registry: HandlerRegistry | None = None
     metrics: RecordingMetrics = field(default_factory=RecordingMetrics)
+    suspects_wait_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self.documents = InMemoryDocumentStore(SettableClock())
@@ -93,6 +94,7 @@ class Stream:
             SystemClock(),
             NoLogger(),
             flush_seconds=0.0,
+            suspects_wait_seconds=self.suspects_wait_seconds,
             status=FlowStatus(metrics=self.metrics),
         )
 

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from benchmarks.broken_flow import KILL, MARK, RAISE
 from benchmarks.ledger import Ledger
 from benchmarks.load import Load
 from benchmarks.processes import Process, Services, restarting
@@ -12,7 +13,6 @@ from benchmarks.spawn import free_port, wait_until
 from benchmarks.system import running_system
 from benchmarks.targets import HttpTarget, StoreTarget
 from fakes.flow import post
-from faults.broken_flow import KILL, MARK, RAISE
 from faults.conftest import Durations, Seen
 from faults.table import fault
 from twin_contracts.documents import Raw, content_hash
@@ -101,7 +101,7 @@ def test_a_system_killed_at_random_loses_nothing(seen: Seen, durations: Duration
 @pytest.mark.parametrize("stage", [Stage.CLEAN, Stage.CHUNK, Stage.EMBED])
 @fault(18, "an exception for one document", expected="its record says so, neighbours written, flow alive")
 def test_an_exception_parks_its_document_alone(services: Services, load: Load, seen: Seen, stage: Stage) -> None:
-    broken = services.process("broken", "-m", "faults.broken_flow", stage, RAISE).start()
+    broken = services.process("broken", "-m", "benchmarks.broken_flow", stage, RAISE).start()
     cdc = services.start_cdc()
     with load.running():
         load.wait_for(50)
@@ -126,7 +126,7 @@ def test_an_exception_parks_its_document_alone(services: Services, load: Load, s
 @pytest.mark.parametrize("stage", [Stage.CLEAN, Stage.EMBED])
 @fault(19, "a document that kills the process", expected="at most 6 restarts, then only that one parked")
 def test_a_document_that_kills_is_parked_alone(services: Services, load: Load, seen: Seen, stage: Stage) -> None:
-    deadly = services.process("deadly", "-m", "faults.broken_flow", stage, KILL).start()
+    deadly = services.process("deadly", "-m", "benchmarks.broken_flow", stage, KILL).start()
     cdc = services.start_cdc()
     with restarting(deadly):
         with load.running():

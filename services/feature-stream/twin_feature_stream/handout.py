@@ -9,6 +9,7 @@ from twin_feature_stream.batch import Work
 from twin_feature_stream.budget import Budgets, ByteBudget
 from twin_feature_stream.in_hand import ALONE_AT, HandKeeper
 from twin_platform.log.port import Consumer, Delivery
+from twin_platform.telemetry.clock import Clock
 
 MAX_MESSAGES = 256
 REFILL_TURN = 10
@@ -21,7 +22,8 @@ class Handout:
 
     A document above the budget goes alone and in slices; only its own queue waits meanwhile, since slices and whole
     documents take turns. An event over which processes have died goes before anything else and with nothing beside
-    it; what its queue has behind it is held back, since an acknowledgement covers everything before it.
+    it; what its queue has behind it is held back, since an acknowledgement covers everything before it. Only not at
+    once after a start: whoever kills each process that comes would leave none to the other queues.
     """
 
     consumer: Consumer
@@ -30,6 +32,9 @@ class Handout:
     in_hand: HandKeeper
     unfinished: Callable[[Delivery], bool]
     """Whether a slice of this delivery's document is left for another epoch."""
+    clock: Clock
+    suspects_wait_seconds: float
+    """From the first delivery on; meanwhile the other queues have what they waited for."""
     taken: int = 0
     """Events that the consumer has handed over."""
     _turn: int = 0
@@ -39,6 +44,7 @@ class Handout:
     """Lanes whose last work was a slice while whole documents may wait: these come next."""
     _held: dict[Queue, deque[Delivery]] = field(default_factory=dict)
     """Taken and not handed out, a suspect first."""
+    _began: float | None = None
 
     def next(self, *, nothing_in_hand: bool) -> list[Work]:
         """Return the next epoch's work; empty where none waits, or a suspect for everything in hand to be committed.
@@ -46,11 +52,11 @@ class Handout:
         The epoch before it must be prepared.
         """
         self._sliced = {queue: delivery for queue, delivery in self._sliced.items() if self.unfinished(delivery)}
-        suspect = self._suspect()
+        suspect = self._suspect() if self._is_turn_of_suspects() else None
         works = [] if suspect else self._choose()
         if works:
             return works
-        suspect = suspect or self._suspect()
+        suspect = suspect or (self._suspect() if self._is_turn_of_suspects() else None)
         return [self._alone(suspect)] if suspect and nothing_in_hand else []
 
     def is_alone(self, works: Sequence[Work]) -> bool:
@@ -63,6 +69,9 @@ class Handout:
         sliced = works[0].slice_bytes is not None
         budget = self.budgets.background if sliced else self._budget(works[0].delivery.queue.lane)
         budget.spent(size, seconds)
+
+    def _is_turn_of_suspects(self) -> bool:
+        return self._began is not None and self.clock.monotonic() - self._began >= self.suspects_wait_seconds
 
     def _suspect(self) -> Delivery | None:
         begun = [self._sliced[queue] for queue in self.queues if queue in self._sliced]
@@ -139,6 +148,8 @@ class Handout:
         return Work(delivery, self.budgets.background.bytes, self._deaths(delivery))
 
     def _deaths(self, delivery: Delivery) -> int:
+        if self._began is None:
+            self._began = self.clock.monotonic()
         return self.in_hand.deaths(delivery)
 
     def _budget(self, lane: Lane) -> ByteBudget:

@@ -188,6 +188,7 @@ class LogSource(FixedPartitionedSource[Epoch, None]):
     stop: Flag
     flush_seconds: float
     """The features are flushed, and what they hold acknowledged, at most this often."""
+    suspects_wait_seconds: float
     status: FlowStatus
 
     def list_parts(self) -> list[str]:
@@ -201,7 +202,15 @@ class LogSource(FixedPartitionedSource[Epoch, None]):
             QueueMissing: cdc has not declared them yet.
         """
         consumer = self.log.consume(self.queues)
-        handout = Handout(consumer, self.queues, self.budgets, self.in_hand, self.process.unfinished)
+        handout = Handout(
+            consumer,
+            self.queues,
+            self.budgets,
+            self.in_hand,
+            self.process.unfinished,
+            self.clock,
+            self.suspects_wait_seconds,
+        )
         return LogPartition(
             handout,
             self.in_hand,

@@ -47,6 +47,8 @@ class FeatureStream:
     flow_index: int = 0
     flow_count: int = 1
     flush_seconds: float = 1.0
+    suspects_wait_seconds: float = 1.0
+    """What a process may have died over is handled so long after the first delivery; the others' queues go first."""
     status: FlowStatus = field(default_factory=FlowStatus)
     owner: str = field(default_factory=lambda: str(uuid4()))
     """Names this process in what the flow has in hand: what its own last run left there, nobody died over."""
@@ -103,6 +105,7 @@ class FeatureStream:
                 clock=self.clock,
                 stop=stop,
                 flush_seconds=self.flush_seconds,
+                suspects_wait_seconds=self.suspects_wait_seconds,
                 status=self.status,
             )
             sink = FeatureSink(self.features, in_hand, failure, self.status, self.clock)

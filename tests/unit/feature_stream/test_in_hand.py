@@ -123,6 +123,20 @@ def test_several_killers_are_each_parked_after_their_own_six_deaths_at_most() ->
     assert statuses(stream, neighbours) == {RecordStatus.INDEXED}
 
 
+def test_other_queues_get_what_they_waited_for_before_the_killer_kills_again() -> None:
+    stream = Stream(suspects_wait_seconds=0.2)
+    stream.publish([changed(KILLER, 1)], partition=3)
+    die_over(stream, 2)
+    neighbours = [post(f"post-{number}", f"Text number {number}. " * 200) for number in range(20)]  # several epochs
+    stream.publish([changed(neighbour, 2) for neighbour in neighbours], partition=4)
+
+    killed = die_over(stream, 1)
+
+    assert killed == 1
+    assert statuses(stream, neighbours) == {RecordStatus.INDEXED}
+    assert len(stream.features.records([one.id for one in neighbours])) == len(neighbours)
+
+
 def parked_killer() -> Stream:
     stream = Stream()
     stream.publish([changed(KILLER, 1)])

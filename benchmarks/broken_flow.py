@@ -1,4 +1,4 @@
-"""`python -m faults.broken_flow STAGE raise|kill`: a flow whose handler of one stage fails over a marked post."""
+"""`python -m benchmarks.broken_flow STAGE raise|kill`: a flow whose handler of one stage fails over a marked post."""
 
 import os
 import signal
@@ -33,9 +33,11 @@ class FailsOver:
     how: str
 
     def __post_init__(self) -> None:
+        """Pass for the other handler."""
         self.version = self.handler.version
 
     def __call__(self, *given: object) -> object:
+        """Fail over the mark, else do what the other handler does."""
         if MARK in repr(given):
             if self.how == KILL:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -44,6 +46,7 @@ class FailsOver:
         return cast("object", self.handler(*given))  # type: ignore[operator]  # each kind of handler takes its own
 
     def __repr__(self) -> str:
+        """Show what the other handler shows."""
         return repr(self.handler)
 
 
