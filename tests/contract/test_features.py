@@ -190,8 +190,19 @@ def test_another_spec_begins_with_empty_collections_and_so_does_the_first_one_af
             assert (store.count_records(RecordStatus.INDEXED), store.count_chunks(), store.is_empty()) == (1, 0, True)
             store.apply([indexed("essay", version(2), ["a"])])
             store.apply([indexed("essay", version(3), ["b"])])
-        assert (folder / "chunks_prose.alias").read_text() == f"chunks_prose__{spec.id}"
+        assert (folder / "chunks_prose.alias").read_text() == f"chunks_prose__{spec.id}__packed"
         assert len(list(folder.glob("chunks_*__*"))) == 2
+
+
+def test_collections_of_an_older_form_are_begun_anew_and_leave_nothing_behind(folder: Path) -> None:
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        store.apply([indexed("essay", version(1), ["a"])])
+    for collection in folder.glob("*__*"):
+        collection.rename(folder / collection.name.removesuffix("__packed"))
+
+    with PointFeatureStore(EdgeEngine(folder, EMBEDDER.spec)) as store:
+        assert (store.count_chunks(), store.is_empty()) == (0, True)
+    assert len(list(folder.glob("*__*"))) == 3
 
 
 def test_a_disk_that_is_nearly_full_is_said_before_anything_is_written(folder: Path) -> None:

@@ -108,10 +108,12 @@ class PointEngineContract:
 
         (whole,) = engine.retrieve(CHUNKS, [written.id, point_id("nobody")], Select(vector=True))
         (part,) = engine.retrieve(CHUNKS, [written.id], Select(fields=("text",)))
+        (other,) = engine.retrieve(CHUNKS, [written.id], Select(fields=("version", "metadata", "absent")))
 
         assert whole.payload == written.payload
         assert np.array_equal(whole.vector, written.vector)  # type: ignore[arg-type]  # it is there
         assert (part.payload, part.vector) == ({"text": "naïve 数学"}, None)
+        assert other.payload == {name: written.payload[name] for name in ("version", "metadata")}
         assert engine.retrieve(CHUNKS, [], Select()) == []
 
     def test_pages_are_in_id_order_and_miss_nothing(self, engine: PointEngine) -> None:

@@ -46,6 +46,7 @@ from twin_platform.features.engine import (
 from twin_platform.features.errors import FeaturesUnavailable, FeaturesUnreadable
 from twin_platform.features.keywords import bm25
 from twin_platform.features.mapped import let_go
+from twin_platform.features.packed import FIELDS, fields_of, pack, unpack
 from twin_platform.features.port import Vector
 
 _POINTS_PER_CALL = 64
@@ -62,8 +63,12 @@ REPLACED = 10_000
 """Points written above those stored, before a flush rebuilds a collection; measured, 0.5 s for one of 8,000 chunks."""
 
 
+_FORM = "packed"
+"""What the folders' names say of the payloads in them; collections of another form are not read, but begun anew."""
+
+
 class EdgeEngine:
-    """PointEngine on folders `<root>/<alias>__<spec id>`; the pointer file `<root>/<alias>.alias` names the one in use.
+    """PointEngine on folders `<root>/<alias>__<spec id>__<form>`; the file `<root>/<alias>.alias` names the one in use.
 
     Opening removes what deletions left where the engine finds that worth it (a fifth of a collection), else costs
     nothing. Chunks are of one spec or there are none: opening under another than the last time, or where a collection
@@ -90,7 +95,7 @@ class EdgeEngine:
         self._refuse_full_disk()
         try:
             self._shards[Alias.DOCUMENTS] = _open(root, Alias.DOCUMENTS, spec)  # first: now nobody else has the others
-            _remove_other_chunks(root, spec)
+            _remove_others(root, spec)
             for alias in CHUNKS:
                 self._shards[alias] = _open(root, alias, spec)
             for alias in Alias:
@@ -114,7 +119,7 @@ class EdgeEngine:
         """Return the points that exist among `ids`."""
         with self._lock, _translated("read"):
             found = self._shards[alias].retrieve(list(ids), _payload(select), _vectors(select))
-        return [_point(record) for record in found]
+        return [_point(record, select) for record in found]
 
     def query(self, alias: Alias, query: HybridQuery) -> list[Scored]:
         """Return the best points; the engine runs both prefetches and the fusion in one call."""
@@ -130,7 +135,7 @@ class EdgeEngine:
         )
         with self._lock, _translated("search"):
             found = self._shards[alias].query(request)
-        return [Scored(str(one.id), one.payload or {}, _array(one.vector), one.score) for one in found]
+        return [Scored(str(one.id), unpack(one.payload or {}), _array(one.vector), one.score) for one in found]
 
     def scroll(
         self, alias: Alias, where: Where, select: Select, offset: str | None, limit: int
@@ -139,7 +144,7 @@ class EdgeEngine:
         request = edge.ScrollRequest(offset, limit, _filter(where), _payload(select), _vectors(select))
         with self._lock, _translated("read"):
             found, following = self._shards[alias].scroll(request)
-        return [_point(record) for record in found], None if following is None else str(following)
+        return [_point(record, select) for record in found], None if following is None else str(following)
 
     def count(self, alias: Alias, where: Where) -> int:
         """Return exactly how many points there are."""
@@ -209,7 +214,7 @@ class EdgeEngine:
         vectors: dict[str, edge.NamedVector] = {}
         if point.vector is not None:
             vectors = {DENSE: point.vector.tolist(), KEYWORDS: self._bm25.embed_document(point.keywords)}
-        return edge.Point(point.id, vectors, dict(point.payload))
+        return edge.Point(point.id, vectors, pack(point.payload))
 
     def _refuse_full_disk(self) -> None:
         free = shutil.disk_usage(self._root).free
@@ -219,7 +224,7 @@ class EdgeEngine:
 
 
 def _open(root: Path, alias: Alias, spec: EmbeddingSpec) -> edge.EdgeShard:
-    folder = root / collection_of(alias, spec)
+    folder = root / _name(alias, spec)
     if not folder.exists():
         _create(folder, alias, spec)
     try:
@@ -239,12 +244,19 @@ def _open(root: Path, alias: Alias, spec: EmbeddingSpec) -> edge.EdgeShard:
     return shard
 
 
-def _remove_other_chunks(root: Path, spec: EmbeddingSpec) -> None:
+def _name(alias: Alias, spec: EmbeddingSpec) -> str:
+    return f"{collection_of(alias, spec)}__{_FORM}"
+
+
+def _remove_others(root: Path, spec: EmbeddingSpec) -> None:
     """Leave this spec's chunk collections alone, or none: what another spec was filled with meanwhile is not in them.
 
     The pointers come first, so that a kill in the middle leaves no state that either spec takes for its own.
     """
-    wanted = {alias: collection_of(alias, spec) for alias in CHUNKS}
+    for folder in root.glob(f"{Alias.DOCUMENTS}__*"):
+        if folder.name != _name(Alias.DOCUMENTS, spec):
+            shutil.rmtree(folder)
+    wanted = {alias: _name(alias, spec) for alias in CHUNKS}
     is_whole = all(_pointed(root, alias) == name and (root / name).exists() for alias, name in wanted.items())
     for alias, name in wanted.items():
         _point_alias(root, alias, name)
@@ -264,7 +276,7 @@ def _create(folder: Path, alias: Alias, spec: EmbeddingSpec) -> None:
         shard = edge.EdgeShard.load(str(unfinished))
         for field, kind in INDEXED_FIELDS[alias].items():
             schema = edge.PayloadSchemaType.Keyword if kind is str else edge.PayloadSchemaType.Integer
-            shard.update(edge.UpdateOperation.create_field_index(field, schema))
+            shard.update(edge.UpdateOperation.create_field_index(FIELDS[field], schema))
         shard.flush()
         shard.close()
     unfinished.rename(folder)
@@ -320,9 +332,9 @@ def _filter(where: Where) -> edge.Filter:
     for condition in where:
         match condition:
             case Among(field, values):
-                must.append(edge.FieldCondition(field, match=edge.MatchAny(list(values))))
+                must.append(edge.FieldCondition(FIELDS[field], match=edge.MatchAny(list(values))))
             case Other(field, value):
-                must_not.append(edge.FieldCondition(field, match=edge.MatchValue(value)))
+                must_not.append(edge.FieldCondition(FIELDS[field], match=edge.MatchValue(value)))
             case UpTo(version):
                 must.append(_older(version, edge.RangeFloat(lte=version.increment)))
             case Before(version):
@@ -334,22 +346,26 @@ def _filter(where: Where) -> edge.Filter:
 
 def _older(version: Version, increments: edge.RangeFloat) -> edge.Filter:
     """Compare the pair; both integers are below 2**53, where floats are exact."""
-    same_second = edge.FieldCondition(SECONDS, range=edge.RangeFloat(gte=version.seconds, lte=version.seconds))
-    earlier = edge.FieldCondition(SECONDS, range=edge.RangeFloat(lt=version.seconds))
-    within = edge.FieldCondition(INCREMENT, range=increments)
+    seconds = FIELDS[SECONDS]
+    same_second = edge.FieldCondition(seconds, range=edge.RangeFloat(gte=version.seconds, lte=version.seconds))
+    earlier = edge.FieldCondition(seconds, range=edge.RangeFloat(lt=version.seconds))
+    within = edge.FieldCondition(FIELDS[INCREMENT], range=increments)
     return edge.Filter(should=[earlier, edge.Filter(must=[same_second, within])])
 
 
 def _payload(select: Select) -> bool | list[str]:
-    return True if select.fields is None else list(select.fields)
+    return True if select.fields is None else fields_of(select.fields)
 
 
 def _vectors(select: Select) -> bool | list[str]:
     return [DENSE] if select.vector else False
 
 
-def _point(record: edge.Record) -> Point:
-    return Point(str(record.id), record.payload or {}, _array(record.vector) if record.vector else None)
+def _point(record: edge.Record, select: Select) -> Point:
+    payload = unpack(record.payload or {})
+    if select.fields is not None:
+        payload = {name: payload[name] for name in select.fields if name in payload}
+    return Point(str(record.id), payload, _array(record.vector) if record.vector else None)
 
 
 def _array(vector: object) -> Vector:
