@@ -252,10 +252,10 @@ def _end(_signal: int, _frame: object) -> NoReturn:
     raise SystemExit(0)
 
 
-def serve(port: int, held: Server, tell: Callable[[int], None]) -> None:
+def serve(host: str, port: int, held: Server, tell: Callable[[int], None]) -> None:
     """Serve until the process is told to end; `tell` is called with the port when it listens."""
     handler = type("BoundHandler", (Handler,), {"held": held})
-    with _Listener(("127.0.0.1", port), handler) as listener:
+    with _Listener((host, port), handler) as listener:
         tell(listener.server_address[1])
         try:
             listener.serve_forever(poll_interval=0.05)
@@ -266,6 +266,7 @@ def serve(port: int, held: Server, tell: Callable[[int], None]) -> None:
 def main() -> None:
     """Read the arguments and serve."""
     arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("--host", default="127.0.0.1")
     arguments.add_argument("--port", type=int, required=True)
     arguments.add_argument("--folder", type=Path, required=True)
     arguments.add_argument("--version", default=VERSION)
@@ -278,7 +279,7 @@ def main() -> None:
         sys.stdout.write(json.dumps({"event": "standin", "state": "running", "port": port}) + "\n")
         sys.stdout.flush()
 
-    serve(told.port, Server(told.folder, told.version, told.key), say)
+    serve(told.host, told.port, Server(told.folder, told.version, told.key), say)
 
 
 if __name__ == "__main__":
