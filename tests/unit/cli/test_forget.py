@@ -2,12 +2,11 @@
 
 import io
 import sys
-from collections.abc import Iterator
 
 import pytest
 
 from fakes.api import KEY, OWNER, Api
-from fakes.served import served
+from fakes.served import Stage
 from twin_cli import __main__ as command
 from twin_cli import forget
 from twin_contracts.base import DocumentId
@@ -45,16 +44,16 @@ class Twin:
 
 
 @pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Twin]:
+def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: Stage) -> Twin:
     twin = Twin(monkeypatch, capsys)
     for name in ("a", "b"):
         article = RawArticle(id=document_id_of(name), author=ADA, source=SOURCE, title=f"On {name}", text="x\n\ny")
         twin.api.index(article)
     twin.api.index(RawPost(id=document_id_of_client("mine"), author=OWNER, source=SOURCE, text="mine"))
-    with served(build_api(twin.api.parts, KEY)) as url:
-        monkeypatch.setenv("TWIN_URL", url)
-        monkeypatch.setenv("TWIN_API_KEY", KEY)
-        yield twin
+    stage.app = build_api(twin.api.parts, KEY)
+    monkeypatch.setenv("TWIN_URL", stage.url)
+    monkeypatch.setenv("TWIN_API_KEY", KEY)
+    return twin
 
 
 def test_a_document_goes_with_its_chunks(twin: Twin) -> None:

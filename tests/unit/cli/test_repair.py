@@ -10,7 +10,7 @@ from threading import Event, Thread
 import pytest
 
 from fakes.api import KEY, Api
-from fakes.served import served
+from fakes.served import Stage
 from twin_cli import __main__ as command
 from twin_cli import repair
 from twin_cli.repair import reported
@@ -94,13 +94,13 @@ def article(name: str) -> RawArticle:
 
 
 @pytest.fixture
-def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Twin]:
+def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: Stage) -> Twin:
     monkeypatch.setattr(repair, "POLL_SECONDS", 0.01)
     twin = Twin(monkeypatch, capsys)
-    with served(build_api(twin.api.parts, KEY)) as url:
-        monkeypatch.setenv("TWIN_URL", url)
-        monkeypatch.setenv("TWIN_API_KEY", KEY)
-        yield twin
+    stage.app = build_api(twin.api.parts, KEY)
+    monkeypatch.setenv("TWIN_URL", stage.url)
+    monkeypatch.setenv("TWIN_API_KEY", KEY)
+    return twin
 
 
 class TestParked:
