@@ -38,7 +38,8 @@ def repair(text: str) -> str:
     What is looked for character by character is looked for in one class first: measured, a tenth of the time.
     """
     if text.isascii():
-        text = _UNSEEN.sub("", _LINE_ENDS.sub("\n", text.replace("\r\n", "\n")))
+        if not text.replace("\n", "").isprintable():
+            text = _UNSEEN.sub("", _LINE_ENDS.sub("\n", text.replace("\r\n", "\n")))
     else:
         text = _repair_beyond_ascii(text)
     lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))

@@ -18,6 +18,7 @@ _BLOCK = re.compile(  # a fence with all that it holds, or a blank line outside 
     r"(?m:^)[ \t]*+(```|~~~)[^\n]*+\n(?s:.*?)(?m:^)[ \t]*+\1[^\n]*+(?:\n(?:[ \t]*+\n)*+|\Z)|" + _PARAGRAPH.pattern
 )
 
+FENCES = ("```", "~~~")
 PROSE = (_PARAGRAPH, _SENTENCE, _LINE, _CLAUSE, _BLANK)
 MARKDOWN = (_BLOCK, *PROSE)
 SOURCE = (_PARAGRAPH, _LINE, _BLANK)

@@ -8,6 +8,8 @@ from typing import NamedTuple
 _ATX = re.compile(r" {0,3}(#{1,6})[ \t]+(\S.*)")
 _SETEXT = re.compile(r" {0,3}(=+|-+)[ \t]*")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})([^\n]*)")
+_MARKS = frozenset("#=-`~")
+"""What every line begins with, but for blanks, that is a heading, underlines one or opens a fence."""
 _NO_PARAGRAPH = re.compile(r"\s*(?:[-*+>|#]|\d+[.)]|$)| {4}|\t")
 
 
@@ -52,6 +54,8 @@ def _headings(text: str) -> Iterator[_Heading]:
         if fence:
             fence = "" if bare.strip().startswith(fence) and not bare.strip().strip(fence[0]) else fence
             bare = ""
+        elif bare.lstrip(" ")[:1] not in _MARKS:
+            pass  # nearly every line; looking three times more closely would take as long as all else here
         elif opened := _opened(bare):
             fence, bare = opened, ""
         elif atx := _ATX.fullmatch(bare):
