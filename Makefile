@@ -97,6 +97,9 @@ images: ## Build the services' images, and print their sizes (IMAGES="cdc crawle
 	    --label org.opencontainers.image.revision=$$(git rev-parse HEAD) $(DOCKER_BUILD_ARGS) . || exit; done
 	@docker images --format 'table {{.Repository}}:{{.Tag}}\t{{.Size}}' --filter 'reference=llm-twin/*:$(version)'
 
+test-images: setup ## Build the images, run the system from them, stop and start it (STANDINS=1: without a registry)
+	@PYTHONPATH=tests $(python) -m images.try_images
+
 lint: setup ## Check style and formatting
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
