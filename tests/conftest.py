@@ -37,6 +37,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+@pytest.hookimpl(optionalhook=True)  # a run inside a test has one process
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are processors: the tests wait a third of their time, for a disk, a deadline, a thread."""
+    return (os.cpu_count() or 1) + 1
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """What is imported stays: the collector need not look at it again and again, a tenth of the tests' time."""
