@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
 
 from twin_contracts.base import Digest, DocumentId
 from twin_contracts.events import Version
@@ -107,8 +106,12 @@ def _applied(document: Prepared, fresh: _Vectors, known: _Vectors) -> ApplyDocum
 
 
 def _embedded(chunks: Iterable[PreparedChunk], *sources: _Vectors) -> tuple[EmbeddedChunk, ...]:
-    vectors = dict(chain.from_iterable(source.items() for source in reversed(sources)))
-    return tuple(EmbeddedChunk(chunk.id, chunk.payload, vectors[chunk.payload.text_hash]) for chunk in chunks)
+    return tuple(EmbeddedChunk(chunk.id, chunk.payload, _vector(chunk.payload.text_hash, sources)) for chunk in chunks)
+
+
+def _vector(text_hash: Digest, sources: Iterable[_Vectors]) -> Vector:
+    """Return the first source's that has one; to join them would cost each document an epoch's length."""
+    return next(source[text_hash] for source in sources if text_hash in source)
 
 
 def _parked(document: Prepared, error: BaseException) -> DocumentRecord:
