@@ -107,7 +107,7 @@ def means_settings(name: str, service: Service) -> bool:
     if name not in SETTINGS:
         return True
     known = {name_of(each, field) for each in SETTINGS[name] for field in each.model_fields}
-    return service["environment"].keys() <= known
+    return set(service["environment"]) <= known
 
 
 RULES: dict[str, Rule] = {
