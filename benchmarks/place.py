@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+from dotenv import dotenv_values
+
 from benchmarks.processes import ROOT
 from benchmarks.spawn import free_port
 from twin_contracts.queues import DEFAULT_PARTITIONS
@@ -118,6 +120,12 @@ class Place:
             filter(None, (str(ROOT), str(ROOT / "tests"), self.given.get("PYTHONPATH", "")))
         )
         return {**self.given, **settings}
+
+
+def with_dotenv(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment, and of `.env` what it leaves unsaid: to our services an empty name is as good as none."""
+    written = dotenv_values(".env", encoding="utf-8").items()
+    return {**environment, **{name: value for name, value in written if value and not environment.get(name)}}
 
 
 def _mongodb(url: str) -> Iterator[tuple[str, str]]:

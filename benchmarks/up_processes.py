@@ -16,12 +16,11 @@ from types import FrameType
 from typing import Final, NoReturn
 
 import httpx
-from dotenv import dotenv_values
 
 from benchmarks import broker
 from benchmarks.broker import Broker
 from benchmarks.merged_log import MergedLog
-from benchmarks.place import Place, Trouble
+from benchmarks.place import Place, Trouble, with_dotenv
 from benchmarks.processes import Process
 from benchmarks.spawn import Spawner
 
@@ -143,7 +142,7 @@ def main() -> int:
     _on_signals(_interrupt_once)
     with suppress(KeyboardInterrupt):
         try:
-            place = Place.of(_given())
+            place = Place.of(with_dotenv(os.environ))
             place.refuse_taken_ports()
             with _running(place) as processes:
                 _wait_until_ready(place, processes)
@@ -155,12 +154,6 @@ def main() -> int:
             say(str(error))
             return 1
     return 0
-
-
-def _given() -> dict[str, str]:
-    """Return the environment, and of `.env` what that leaves unsaid."""
-    written = dotenv_values(".env", encoding="utf-8").items()
-    return {**os.environ, **{name: value for name, value in written if value and not os.environ.get(name)}}
 
 
 def say(line: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.merged_log import MergedLog
-from benchmarks.place import Place, Trouble
+from benchmarks.place import Place, Trouble, with_dotenv
 
 
 def test_a_place_keeps_its_key_for_its_owner_alone_and_its_ports(tmp_path: Path) -> None:
@@ -24,6 +24,17 @@ def test_a_place_keeps_its_key_for_its_owner_alone_and_its_ports(tmp_path: Path)
 def test_a_wrong_number_of_flows_is_told(tmp_path: Path, flows: str) -> None:
     with pytest.raises(Trouble, match=f"FLOWS is '{flows}'; set it to a number from 1 to LOG_PARTITIONS, which is '8'"):
         Place.of({"FOLDER": str(tmp_path), "FLOWS": flows})
+
+
+def test_what_the_environment_does_not_say_is_read_from_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("RAG_API_PORT=9000\nFLOWS=3\nFOLDER=elsewhere\nLLM_URL=\n")
+
+    told = with_dotenv({"FLOWS": "", "FOLDER": str(tmp_path)})
+
+    assert told == {"RAG_API_PORT": "9000", "FLOWS": "3", "FOLDER": str(tmp_path)}
 
 
 def test_a_folder_that_cannot_be_one_is_told(tmp_path: Path) -> None:
