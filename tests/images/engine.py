@@ -13,6 +13,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 _SECONDS = 1800
 _LAST_LINES = 40
+_CHECKS_KEPT = 5
+"""So many health checks the engine remembers, those from before a restart among them."""
 
 
 class Failed(Exception):
@@ -34,10 +36,12 @@ class Container:
 
     @property
     def seconds_to_healthy(self) -> float | None:
-        """Seconds from its start to the end of its first good health check; None where no check is known any more."""
+        """Seconds from its start to its first good health check; None where that is not known any more."""
+        started = _seconds(self.about["State"]["StartedAt"])
         log = self.about["State"].get("Health", {}).get("Log") or ()
         good = [_seconds(one["End"]) for one in log if one["ExitCode"] == 0]
-        return good[0] - _seconds(self.about["State"]["StartedAt"]) if good else None
+        first = good[0] - started if good and len(log) < _CHECKS_KEPT else None
+        return first if first is not None and first > 0 else None
 
 
 @dataclass(frozen=True)

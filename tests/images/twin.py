@@ -37,8 +37,8 @@ class Twin:
         while job["state"] in {"waiting", "running"} and time.monotonic() < end:
             time.sleep(0.2)
             job = self._ask("GET", f"/v1/crawls/{job['id']}")
-        if job["links"][0]["state"] != "done":
-            message = f"{link} was not crawled: {job['links'][0]}"
+        if job["state"] != "finished" or job["links"][0]["refused"]:
+            message = f"{link} was not crawled: {job}"
             raise Failed(message)
 
     def answer(self, question: str, expected: str, seconds: float = 0.0) -> None:
