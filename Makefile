@@ -117,6 +117,9 @@ imports: setup ## Check who imports whom
 schemas: setup ## Write the contracts' JSON Schemas; a test compares them with the code
 	$(python) -m twin_contracts.schemas
 
+metrics: setup ## Write the tables of docs/metrics.md; a test compares them with code, rules and dashboard
+	$(python) -m scripts.metrics
+
 schemas-check: setup
 	$(python) -m twin_contracts.schemas --check
 
