@@ -128,6 +128,8 @@ class TranscriptStream:
     def __init__(self, cursor: Mapping[str, Any], steps: tuple[Step, ...], start_after: Step | None) -> None:
         self.resume_token = start_after
         self.alive = True
+        self.over = False
+        """Whether everything recorded was handed out."""
         self._batches = deque(
             step["reply"]["cursor"] for step in steps if step.get("command", {}).get("getMore") == cursor["id"]
         )
@@ -147,6 +149,7 @@ class TranscriptStream:
             self.alive = batch["id"] != 0
         if not self._events:
             self.resume_token = self._after_batch or self.resume_token
+            self.over = not self._batches
             self._quiet.wait(IDLE_SECONDS)
             return None
         event: Mapping[str, Any] = self._events.popleft()

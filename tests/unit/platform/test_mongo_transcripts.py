@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, WriteConcernErro
 from fakes.clock import SettableClock
 from fakes.flow import eventually, post
 from fakes.mongo import MemoryDatabase, Server, Stream
-from fakes.mongo_transcript import Step, TranscriptDatabase, errors_of, events_of, transcript
+from fakes.mongo_transcript import Step, TranscriptDatabase, TranscriptStream, errors_of, events_of, transcript
 from twin_contracts.documents import MAX_DOCUMENT_BYTES
 from twin_contracts.events import Version
 from twin_platform.documents.errors import PositionLost, StoreUnavailable
@@ -36,10 +36,14 @@ def feed_of(name: str, position: str | None = None) -> Iterator[MongoChangeFeed]
 
 def all_of(feed: MongoChangeFeed) -> tuple[list[Change], PositionLost | None]:
     """Return every change up to the end of the transcript, or to the loss of the position."""
+    stream = cast("TranscriptStream", feed._stream)
     changes: list[Change] = []
+    over = False
     try:
-        while read := feed.read(100, 0.2):
-            changes += read
+        while not over:
+            over = stream.over  # asked before reading: nothing comes later then
+            while read := feed.read(100, 0.01):
+                changes += read
     except PositionLost as lost:
         return changes, lost
     return changes, None
