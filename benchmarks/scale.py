@@ -2,10 +2,16 @@
 
 The wait stands for the model: it is what a flow does one document after the other, and what more processes share. The
 vectors are on the tests' stand-in for a Qdrant server, so that what is measured is the flows and not their store.
+
+Every partition gets as many documents: a run ends with the last flow, and of 2,000 documents as their ids fall one flow
+of four had 550, so that the other three stood by for the last tenth. In a long backlog the shares differ by less.
 """
 
 import sys
 import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,6 +21,8 @@ from benchmarks.ledger import Ledger
 from benchmarks.published import publish
 from benchmarks.report import Row, report
 from benchmarks.served import ServedServices
+from twin_contracts.documents import RawPost
+from twin_contracts.queues import DEFAULT_PARTITIONS, partition_of
 from twin_contracts.records import RecordStatus
 from twin_platform.features.open import read_feature_store
 
@@ -27,6 +35,17 @@ LOOK_SECONDS = 0.2
 """Between two counts, which take the vector store's time."""
 
 
+def shared_equally(posts: Iterator[RawPost], documents: int) -> Iterator[RawPost]:
+    """Yield so many of the posts, every partition's share the same; what a full partition would get is left out."""
+    taken = Counter[int]()
+    while taken.total() < documents:
+        document = next(posts)
+        partition = partition_of(document.id, DEFAULT_PARTITIONS)
+        if taken[partition] < documents // DEFAULT_PARTITIONS:
+            taken[partition] += 1
+            yield document
+
+
 def rate(started: Broker, flows: int) -> float:
     """Return how many documents a second so many flow processes index from a backlog."""
     with (
@@ -35,13 +54,15 @@ def rate(started: Broker, flows: int) -> float:
         read_feature_store(services.url("features"), services.embedder.spec) as features,
     ):
 
-        def index(numbers: range, indexed: int) -> None:
-            publish(services.log, (post(number, CHARACTERS) for number in numbers))
+        def index(documents: list[RawPost], indexed: int) -> None:
+            publish(services.log, documents)
             while features.count_records(RecordStatus.INDEXED) < indexed:
                 for process in services.processes:
                     process.raise_failure()
                 time.sleep(LOOK_SECONDS)
 
+        posts = (post(number, CHARACTERS) for number in count())
+        warm, backlog = (list(shared_equally(posts, documents)) for documents in (DOCUMENTS // 10, DOCUMENTS))
         services.log.declare()
         for number in range(flows):
             environment = {"FLOW_INDEX": str(number), "FLOW_COUNT": str(flows)}
@@ -49,10 +70,9 @@ def rate(started: Broker, flows: int) -> float:
             services.process(f"flow-{number}", *arguments, **environment).start()
         for process in services.processes:
             process.wait_for_state("running")
-        warm = DOCUMENTS // 10
-        index(range(warm), warm)
+        index(warm, len(warm))
         began = time.perf_counter()
-        index(range(warm, warm + DOCUMENTS), warm + DOCUMENTS)
+        index(backlog, len(warm) + DOCUMENTS)
         return DOCUMENTS / (time.perf_counter() - began)
 
 
