@@ -91,6 +91,7 @@ class Api:
         self.log = InMemoryEventLog()
         self.embedder = HashEmbedder()
         self.components: tuple[ComponentStatus, ...] = (READY,)
+        self.captured = True
         self.parts = Parts(
             documents=self.documents,
             records=self.records,
@@ -101,7 +102,7 @@ class Api:
             default_author=lambda: OWNER,
             components=lambda: self.components,
             listen=self.features.listen,
-            captured=lambda: True,
+            captured=lambda: self.captured,
             seconds_to_searchable=lambda: 0.25,
         )
         self.client = TestClient(app_of(self.parts), headers=HEADERS)

@@ -11,9 +11,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from twin_cli import author, crawl, demo, doctor, draft, forget, keys, parked, repair, show, style
+from twin_cli.asked import answered
 from twin_cli.client import Client
 from twin_cli.connect import connected
 from twin_cli.errors import InputUnreadable
+from twin_cli.follow import Follower
 from twin_cli.import_documents import Imported, import_documents
 from twin_cli.inputs import Input, read_inputs
 from twin_cli.settings import Settings
@@ -56,6 +58,9 @@ def up(*, child: Annotated[bool, typer.Option(hidden=True)] = False) -> None:
 def import_(
     files: Annotated[list[Path], typer.Argument(help="JSON files, folders, or Markdown, HTML and text files.")],
     author: Annotated[str | None, typer.Option(help="Whose texts these are; overrides what they say.")] = None,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", help=crawl.FOLLOW)] = False,
+    ask: Annotated[str | None, typer.Option(help=crawl.ASK)] = None,
 ) -> None:
     """Store documents and wait until they are searchable."""
     inputs = list(read_inputs(files, author))
@@ -64,9 +69,11 @@ def import_(
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with connected(Settings(), logger_of_command(), saying(console)) as client:
-        result = _imported(inputs, client, Progress(*columns, console=console))
-    print(show.imported(result))
-    raise typer.Exit(1 if result.refused else 0)
+        follower = Follower(client) if follow else None
+        result = _imported(inputs, client, Progress(*columns, console=console, disable=follow), follower)
+        print(show.imported(result), flush=True)
+        complete = answered(client, ask, follower) and not result.refused
+    raise typer.Exit(0 if complete else 1)
 
 
 @app.command()
@@ -109,13 +116,18 @@ def main() -> None:
         sys.exit(1)
 
 
-def _imported(inputs: list[Input], client: Client, bars: Progress) -> Imported:
+def _imported(inputs: list[Input], client: Client, bars: Progress, follower: Follower | None) -> Imported:
     with bars:
         storing = bars.add_task("stored", total=len(inputs))
         indexing = bars.add_task("indexed", total=len(inputs))
         try:
             return import_documents(
-                inputs, client, lambda _: bars.advance(storing), lambda _: bars.advance(indexing), saying(bars.console)
+                inputs,
+                client,
+                lambda _: bars.advance(storing),
+                lambda _: bars.advance(indexing),
+                saying(bars.console),
+                follower,
             )
         except KeyboardInterrupt:
             bars.stop()

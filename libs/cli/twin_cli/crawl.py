@@ -1,7 +1,7 @@
 """`twin crawl` and `twin sources`: read links, wait until they are searchable; list where documents came from."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +11,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from twin_cli.asked import answered
 from twin_cli.client import Client
 from twin_cli.connect import connected
 from twin_cli.errors import Refused
+from twin_cli.follow import LOOK_SECONDS, Follower
 from twin_cli.import_documents import NOT_ABOUT_ONE_DOCUMENT, wait_until_indexed
 from twin_cli.inputs import Input
 from twin_cli.local import PLATFORM, is_repository, path_of, read_folder, read_repository
@@ -28,6 +30,8 @@ from twin_crawler.errors import CrawlError
 from twin_crawler.ports import Note
 
 POLL_SECONDS: Final = 0.3
+FOLLOW: Final = "Show each document's way: when it was stored, captured and indexed, or why not."
+ASK: Final = "A question that the texts answer then; with --follow alone, the first one's title is searched for in it."
 _SHOWN: Final = 20
 """Refusals of one link that are shown; their number says how many there are."""
 
@@ -50,13 +54,16 @@ class Read:
 
 @dataclass(frozen=True)
 class Bars:
-    """Progress of reading and of indexing."""
+    """Progress of reading and of indexing, and each document's own where somebody follows them."""
 
     progress: Progress
+    follower: Follower | None = None
 
-    def reading(self, done: int, total: int) -> None:
-        """Show how many documents have been read, of how many that are known of."""
+    def reading(self, done: int, total: int, stored: Sequence[DocumentId] = ()) -> None:
+        """Show how many documents have been read, of how many that are known of; `stored` are those that are new."""
         self._show("read", done, total)
+        if self.follower is not None:
+            self.follower.look(stored)
 
     def indexing(self, done: int, total: int) -> None:
         """Show how many of the stored ones are searchable."""
@@ -71,6 +78,9 @@ def crawl(
     links: Annotated[list[str], typer.Argument(help="Pages, feeds, Git repositories by link; folders by path.")],
     author: Annotated[str | None, typer.Option(help="Whose texts these are.")] = None,
     kind: Annotated[LinkKind, typer.Option(help="What the links are read as.")] = LinkKind.AUTO,
+    *,
+    follow: Annotated[bool, typer.Option("--follow", help=FOLLOW)] = False,
+    ask: Annotated[str | None, typer.Option(help=ASK)] = None,
 ) -> None:
     """Read links, folders and repositories, and wait until their documents are searchable."""
     remote = [link for link in links if is_remote(link)]
@@ -78,13 +88,16 @@ def crawl(
     console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with connected(Settings(), logger_of_command(), saying(console)) as client:
-        with Progress(*columns, console=console) as progress:
-            bars = Bars(progress)
+        follower = Follower(client) if follow else None
+        with Progress(*columns, console=console, disable=follow) as progress:
+            bars = Bars(progress, follower)
             results = [*crawl_remote(client, remote, author, kind, bars)]
             results += [crawl_local(client, path, author, bars) for path in local]
             failed = await_indexed(client, results, bars, saying(console))
-        print(joined([*(line for result in results for line in lines_of(result)), *failed]))
-    raise typer.Exit(1 if failed or any(result.reason or result.refused for result in results) else 0)
+        print(joined([*(line for result in results for line in lines_of(result)), *failed]), flush=True)
+        complete = not failed and not any(result.reason or result.refused for result in results)
+        complete &= answered(client, ask, follower)
+    raise typer.Exit(0 if complete else 1)
 
 
 def sources() -> None:
@@ -115,10 +128,11 @@ def crawl_remote(
         job = client.crawl(request)
         try:
             while job.state is not CrawlState.FINISHED:
-                wait(POLL_SECONDS)
+                wait(POLL_SECONDS if bars.follower is None else LOOK_SECONDS)
                 job = client.crawl_job(job.id)
                 done = sum(link.stored + link.unchanged + link.refused for link in job.links)
-                bars.reading(done, sum(link.expected or 1 for link in job.links))
+                stored = [document_id for link in job.links for document_id in link.documents]
+                bars.reading(done, sum(link.expected or 1 for link in job.links), stored)
         except KeyboardInterrupt:
             say(f"interrupted; crawl {job.id} goes on where `twin up` runs")
             raise
@@ -137,7 +151,8 @@ def crawl_local(client: Client, path: Path, author: str | None, bars: Bars) -> R
             for item in items:
                 if isinstance(item, Input):
                     _store(client, item, result, seen)
-                    bars.reading(len(seen) + len(result.refused), len(seen) + len(result.refused))
+                    done = len(seen) + len(result.refused)
+                    bars.reading(done, done, result.documents[-1:])
                 elif isinstance(item, Note):
                     result.note = item.text
                 else:
@@ -157,6 +172,8 @@ def crawl_local(client: Client, path: Path, author: str | None, bars: Bars) -> R
 
 def await_indexed(client: Client, results: list[Read], bars: Bars, trouble: Callable[[str], None]) -> list[str]:
     """Wait until what was stored is searchable; return a line for each document that will not be."""
+    if bars.follower is not None:
+        bars.follower.until_arrived(trouble)
     ids = [document_id for result in results for document_id in result.documents]
     failed: list[str] = []
     for number, document_id in enumerate(ids, start=1):

@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from twin_cli.client import Client, unsaid
 from twin_cli.errors import Refused
+from twin_cli.follow import Follower, tell_degraded
 from twin_cli.inputs import Input
 from twin_contracts.base import DocumentId
 from twin_contracts.http import DocumentState
@@ -31,6 +32,7 @@ def import_documents(
     stored: Callable[[Input], None],
     indexed: Callable[[Input], None],
     trouble: Callable[[str], None] = unsaid,
+    follower: Follower | None = None,
 ) -> Imported:
     """Store every input, then wait until each is indexed or has a reason why not. Safe to repeat.
 
@@ -40,6 +42,7 @@ def import_documents(
         stored: called once per input, after its document's commit or when it was refused.
         indexed: called once per input, when its document has arrived in both snapshots or was refused.
         trouble: told what keeps the system from working, while it does.
+        follower: follows what the store did not have already.
 
     Raises:
         Refused: the system refuses the key, so nothing can be stored.
@@ -47,13 +50,15 @@ def import_documents(
     result = Imported()
     waiting: dict[DocumentId, list[Input]] = {}
     for item in inputs:
-        reason = _store(item, client)
+        reason = _store(item, client, follower)
         stored(item)
         if reason is None and item.document_id is not None:
             waiting.setdefault(item.document_id, []).append(item)
         else:
             result.refused.append(f"{item.name}: {reason}")
             indexed(item)
+    if follower is not None:
+        follower.until_arrived(trouble)
     result.stored = len(waiting)
     for document_id, items in waiting.items():
         reason = wait_until_indexed(document_id, client, trouble)
@@ -66,16 +71,18 @@ def import_documents(
     return result
 
 
-def _store(item: Input, client: Client) -> str | None:
+def _store(item: Input, client: Client, follower: Follower | None) -> str | None:
     """Store one document; return why it was refused."""
     if item.document_id is None or item.document is None:
         return item.refused
     try:
-        client.put(item.document_id, item.document)
+        status = client.put(item.document_id, item.document)
     except Refused as error:
         if error.status in NOT_ABOUT_ONE_DOCUMENT:
             raise
         return error.detail
+    if follower is not None:
+        follower.look([item.document_id] if status.status is DocumentState.PENDING else [])
     return None
 
 
@@ -83,9 +90,7 @@ def wait_until_indexed(document_id: DocumentId, client: Client, trouble: Callabl
     """Wait for one document; return why it will not be indexed."""
     try:
         while (status := client.document(document_id, wait=WAIT_SECONDS)).status is DocumentState.PENDING:
-            for component in client.status().components:
-                if component.state == "degraded":
-                    trouble(f"waiting for {component.name}, which is degraded: {component.detail or 'no reason given'}")
+            tell_degraded(client, trouble)
     except Refused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise

@@ -67,6 +67,9 @@ class DocumentStatus(Contract):
     type: DocumentType | None = None
     platform: Text | None = None
     url: Text | None = None
+    captured: bool | None = None
+    """Whether its event is in the log: cdc has published all that the store had committed when this was asked, or the
+    flow has applied it. None where that was not looked up: while pending, in lists and in answers to PUT and DELETE."""
     chunks: NonNegativeInt = 0
     stage: Stage | None = None
     reason: Text | None = None

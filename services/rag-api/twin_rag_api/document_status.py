@@ -28,6 +28,7 @@ def status_of(document_id: DocumentId, stored: Raw | None, record: DocumentRecor
         type=stored.type,
         platform=stored.source.platform,
         url=stored.source.url,
+        captured=True if known else None,
         chunks=known.chunks if known else 0,
         stage=known.stage if known else None,
         reason=known.reason if known else None,
@@ -39,7 +40,9 @@ def _status_without_document(document_id: DocumentId, record: DocumentRecord | N
         return None
     if record.status in _UNSTORED_STATES:
         state = DocumentState(record.status.value)
-        return DocumentStatus(document_id=document_id, status=state, stage=record.stage, reason=record.reason)
+        return DocumentStatus(
+            document_id=document_id, status=state, captured=True, stage=record.stage, reason=record.reason
+        )
     return DocumentStatus(
         document_id=document_id, status=DocumentState.PENDING, reason="deleted; its chunks are being removed"
     )

@@ -46,6 +46,7 @@ class DocumentRoutes:
         self._features = parts.features
         self._records = parts.records
         self._owner = parts.default_author
+        self._captured = parts.captured
 
     def router(self) -> APIRouter:
         """Return the routes below `/v1/documents`."""
@@ -82,8 +83,10 @@ class DocumentRoutes:
             # read before the status: a change that comes between the two is seen by the next look
             record = await run_in_threadpool(self._record, document_id)
             status = await run_in_threadpool(self._status, document_id, access)
-            if status.status is not DocumentState.PENDING or now() >= deadline:
+            if status.status is not DocumentState.PENDING:
                 return status
+            if now() >= deadline:
+                return status.model_copy(update={"captured": await run_in_threadpool(self._captured)})
             look_again = min(deadline, now() + _LOOK_SECONDS)
             while now() < look_again and await run_in_threadpool(self._record, document_id) == record:  # noqa: ASYNC110 - another process may write it
                 await asyncio.sleep(max(_POLL_SECONDS, min(_LOOK_SECONDS / 4, (now() - began) * _POLL_SHARE)))

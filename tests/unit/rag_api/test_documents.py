@@ -51,6 +51,23 @@ def test_the_same_document_again_keeps_its_status(api: Api) -> None:
     assert (response.status_code, response.json()["status"], response.json()["chunks"]) == (202, "indexed", 1)
 
 
+def test_a_documents_event_is_known_to_be_in_the_log_once_cdc_has_published_or_the_flow_applied_it(api: Api) -> None:
+    def captured() -> object:
+        return api.client.get("/v1/documents/note").json()["captured"]
+
+    api.captured = False
+    put = api.client.put("/v1/documents/note", json={"title": "Bees", "text": "They hum."}).json()
+    before = captured()
+    api.captured = True
+    published = captured()
+    api.captured = False
+    stored = api.documents.get(put["document_id"])
+    assert stored is not None
+    api.index(stored)
+
+    assert (put["captured"], before, published, captured()) == (None, False, True, True)
+
+
 def test_a_changed_document_is_pending_until_its_own_revision_is_indexed(api: Api) -> None:
     api.index(post("a", "Old."))
 

@@ -18,7 +18,7 @@ from twin_contracts.documents import AuthorRef, DocumentType, Raw, content_hash
 from twin_contracts.events import ZERO, Version
 from twin_platform.documents.errors import PositionLost, StoreUnavailable
 from twin_platform.documents.mongo_bodies import document_of, row_of, stored_of
-from twin_platform.documents.mongo_feed import MongoChangeFeed, time_of, version_of
+from twin_platform.documents.mongo_feed import LOOK_MILLISECONDS, MongoChangeFeed, time_of, version_of
 from twin_platform.documents.port import AuthorCount, Snapshot, Upserted
 from twin_platform.mongo import Stored, durable, put, translated
 from twin_platform.telemetry.clock import Clock
@@ -157,7 +157,7 @@ class MongoDocumentStore:
         with translated("ask how far a majority is", StoreUnavailable):
             now = version_of(self._database.command("hello")["lastWrite"]["majorityOpTime"]["ts"])
         try:
-            with closing(self.changes(position)) as feed:
+            with closing(MongoChangeFeed(self._database, COLLECTION, position, LOOK_MILLISECONDS)) as feed:
                 deadline = time.monotonic() + WAIT_SECONDS
                 while time_of(feed.position()) < now:
                     if feed.read(1, _POLL_SECONDS):

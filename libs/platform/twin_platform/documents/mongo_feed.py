@@ -27,6 +27,8 @@ ENDS: Final = frozenset({"drop", "rename", "dropDatabase", "invalidate"})
 """Events after which what the collection held is in doubt."""
 AWAIT_MILLISECONDS: Final = 500
 """How long the server holds a request while it has no event; a stop waits for as long."""
+LOOK_MILLISECONDS: Final = 5
+"""The same for a feed that is opened only to see whether there is anything."""
 AHEAD_BYTES: Final = 16 * 1024 * 1024
 AHEAD_EVENTS: Final = 2000
 OPENINGS: Final = 20
@@ -47,14 +49,16 @@ def pipeline_of(collection: str) -> list[dict[str, Any]]:
 class MongoChangeFeed:
     """ChangeFeed over one change stream; the driver resumes it over lost connections and elections."""
 
-    def __init__(self, database: Database[Stored], collection: str, position: str | None) -> None:
-        """Open the stream.
+    def __init__(
+        self, database: Database[Stored], collection: str, position: str | None, hold: int = AWAIT_MILLISECONDS
+    ) -> None:
+        """Open the stream; the server holds a request for up to `hold` milliseconds.
 
         Raises:
             PositionLost: it cannot continue at this position.
             StoreUnavailable: transient.
         """
-        self._given = position
+        self._given, self._hold = position, hold
         self._stream, self._position = self._open(database, collection)
         self._ahead: deque[tuple[Change, str]] = deque()
         self._bytes = 0
@@ -109,7 +113,7 @@ class MongoChangeFeed:
                     pipeline_of(collection),
                     full_document="updateLookup",
                     start_after=token,
-                    max_await_time_ms=AWAIT_MILLISECONDS,
+                    max_await_time_ms=self._hold,
                 )
         except PlatformError as error:
             raise self._lost(error) or error from error.__cause__
