@@ -58,10 +58,16 @@ def pinned(_: str, service: Service) -> bool:
     return tag == VERSION if ours(service) else bool(re.fullmatch(r"v?\d+\.\d+\.\d+(-[a-z]+)?", tag))
 
 
-def built_here(_: str, service: Service) -> bool:
-    name = str(service["image"]).removeprefix("llm-twin/").partition(":")[0]
-    build = {"context": ".", "dockerfile": "deploy/docker/Dockerfile", "target": name}
-    return service.get("build") == (build if ours(service) else None)
+def built_here(name: str, service: Service) -> bool:
+    if not ours(service):
+        return "build" not in service
+    build = dict(service.get("build") or {})
+    known = re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE)
+    return (
+        build.pop("target", None) in known
+        and build == {"context": ".", "dockerfile": "deploy/docker/Dockerfile"}
+        and str(service["image"]).partition(":")[0] == f"llm-twin/{name}"
+    )
 
 
 def is_checked(name: str, service: Service) -> bool:
@@ -113,7 +119,7 @@ def means_settings(name: str, service: Service) -> bool:
 RULES: dict[str, Rule] = {
     "runs as a user that is not root": lambda _, service: bool(re.fullmatch(r"[1-9]\d*:[1-9]\d*", service["user"])),
     "its image is pinned by a whole version": pinned,
-    "is built of our Dockerfile, if it is ours": built_here,
+    "is built of our Dockerfile, if it is ours, under its own name": built_here,
     "writes nowhere but where it is told": lambda _, service: service.get("read_only") is True,
     "has no rights of its own": lambda _, service: (
         service.get("cap_drop") == ["ALL"]
@@ -179,8 +185,9 @@ def test_every_service_keeps_the_rule(rule: str) -> None:
         ("grafana", {"user": "472:0"}, "runs as a user that is not root"),
         ("qdrant", {"image": "qdrant/qdrant:latest"}, "its image is pinned by a whole version"),
         ("rabbitmq", {"image": "rabbitmq:4"}, "its image is pinned by a whole version"),
-        ("secrets", {"image": "llm-twin/crawler:0.0.9"}, "its image is pinned by a whole version"),
-        ("test-site", {"build": None}, "is built of our Dockerfile, if it is ours"),
+        ("secrets", {"image": "llm-twin/secrets:0.0.9"}, "its image is pinned by a whole version"),
+        ("test-site", {"build": None}, "is built of our Dockerfile, if it is ours, under its own name"),
+        ("secrets", {"image": f"llm-twin/crawler:{VERSION}"}, "is built of our Dockerfile"),
         ("cdc", {"read_only": False}, "writes nowhere but where it is told"),
         ("cdc", {"cap_drop": ["NET_RAW"]}, "has no rights of its own"),
         ("prometheus", {"privileged": True}, "has no rights of its own"),
