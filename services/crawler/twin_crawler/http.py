@@ -6,8 +6,8 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, HTTPException, Path, Response
+from fastapi.responses import PlainTextResponse
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from starlette.responses import PlainTextResponse
 
 from twin_contracts.base import DocumentId
 from twin_contracts.crawl import CrawlJob, CrawlRequest

@@ -117,7 +117,7 @@ def test_an_unchanged_page_is_not_even_sent_again(world: World) -> None:
         (LinkKind.AUTO, "<!DOCTYPE lolz [<!ENTITY a 'b'>]><lolz>&a;</lolz>", "text/xml", "text/xml"),
         (LinkKind.FEED, "<!DOCTYPE rss [<!ENTITY a 'b'>]><rss>&a;</rss>", "text/xml", "document type"),
         (LinkKind.AUTO, "", "text/html", "no HTML"),
-        (LinkKind.GIT, PAGE, "text/html", "https"),
+        (LinkKind.GIT, PAGE, "text/html", "not found"),
     ],
 )
 def test_what_is_not_what_was_asked_for_is_refused_and_nothing_is_stored(
