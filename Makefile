@@ -41,6 +41,19 @@ status: ## Show the containers, and what the system in them says of itself (WAY=
 	@COMPOSE_PROFILES=$(profiles) scripts/compose ps
 	@scripts/compose exec -T $(if $(filter embedded,$(WAY)),embedded,rag-api) twin status
 
+# The system of TWIN_URL and TWIN_API_KEY, else that of make up; without URL or FOLDER a test site of our own.
+test-crawl-article: ## Crawl a page, show its way through the running system, and ask (URL=, QUESTION=)
+	@scripts/test-crawl article
+
+test-crawl-feed: ## The same with a feed (URL=, QUESTION=)
+	@scripts/test-crawl feed
+
+test-crawl-git: ## The same with a Git repository (URL=, QUESTION=)
+	@scripts/test-crawl git
+
+test-crawl-folder: ## The same with a folder of this machine (FOLDER=, QUESTION=)
+	@scripts/test-crawl folder
+
 demo-crash: setup ## See a system killed three times in the middle of its work, and nothing lost
 	@$(python) -m benchmarks.demo_crash
 
