@@ -129,6 +129,22 @@ class TestUse:
         assert shown.stdout.startswith("documents  4 stored, 4 indexed, 0 on their way, 0 rejected, 0 parked\n")
         assert "cdc: ready\nservice    feature-stream: ready" in shown.stdout
 
+    def test_one_page_has_every_services_figures(self, system: RunningSystem, notes: Path) -> None:
+        system.twin("import", str(notes))
+
+        with system.client() as client:
+            told = client.get("/metrics").text.splitlines()
+
+        present = {"cdc", "crawler", "feature-stream", "housekeeper"}
+        assert {f'twin_component_state{{component="{name}"}} 2.0' for name in present} <= set(told)
+        counted = (
+            "twin_cdc_documents_published_total",
+            "twin_flow_documents_committed_total",
+            "twin_api_requests_total",
+        )
+        assert all(any(line.startswith(f"{name}{{") and not line.endswith(" 0.0") for line in told) for name in counted)
+        assert "twin_crawler_jobs_open 0.0" in told
+
     def test_an_edited_file_replaces_its_document(self, system: RunningSystem, notes: Path) -> None:
         system.twin("import", str(notes))
         before = status(system)["stored"]

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+from twin_cdc import metrics as cdc
 from twin_cdc.relay import Relay
 from twin_cli.data_folder import DataFolder
 from twin_cli.errors import AddressUnusable, CommandError, DocumentsMissing, PortInUse
@@ -20,7 +21,9 @@ from twin_contracts.documents import AuthorRef
 from twin_contracts.embedding import EmbeddingSpec
 from twin_contracts.http import ComponentStatus
 from twin_crawler import bootstrap as crawler
+from twin_crawler import metrics as crawler_metrics
 from twin_crawler.service import CrawlerService
+from twin_feature_stream import metrics as flow
 from twin_feature_stream.audit import Stores as Compared
 from twin_feature_stream.bootstrap import build_registry
 from twin_feature_stream.housekeeping import Housekeeper
@@ -44,11 +47,15 @@ from twin_platform.serving import CannotListen, HttpService, listening
 from twin_platform.telemetry.clock import Clock, SystemClock
 from twin_platform.telemetry.health import component_of
 from twin_platform.telemetry.logs import Logger
+from twin_platform.telemetry.metrics import Exposed
+from twin_platform.telemetry.prometheus import PrometheusMetrics
+from twin_rag_api import metrics as api
 from twin_rag_api.adapters.open_model import open_model
 from twin_rag_api.bootstrap import Parts, build_api, end_streams
 from twin_rag_api.ports import LanguageModel
 
 _Running: TypeAlias = Relay | FeatureStream | CrawlerService | Housekeeper
+_METRICS = (*api.METRICS, *cdc.METRICS, *crawler_metrics.METRICS, *flow.METRICS)
 START_SECONDS = 30.0
 _CRAWLER = "twin-up"
 """The one crawler of a data folder: what it had claimed when it was killed it takes up at once."""
@@ -64,6 +71,7 @@ class Stores:
     features: FeatureStore
     embedder: Embedder
     clock: Clock
+    metrics: Exposed
 
 
 @contextmanager
@@ -82,11 +90,11 @@ def running_system(
         stores = _open(folder, settings, opened, logger, say)
         supervisor = Supervisor(logger, stores.clock)
         owner = partial(owner_of, stores.records, otherwise=AuthorRef.of(settings.twin_owner))
-        sources = crawler.Stores(stores.documents, stores.records, stores.clock)
+        sources = crawler.Stores(stores.documents, stores.records, stores.clock, stores.metrics)
         crawling = opened.enter_context(
             crawler.open_crawler(sources, owner, settings.crawler_allow_hosts, _CRAWLER, logger, supervisor.stop)
         )
-        relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger)
+        relay = Relay(stores.documents, stores.log, stores.records, stores.clock, logger, metrics=stores.metrics)
         registry = build_registry(stores.embedder)
         stream = _feature_stream(stores, registry, logger)
         compared = Compared(stores.documents, stores.records, stores.log, stores.features, stores.clock)
@@ -112,6 +120,7 @@ def _feature_stream(stores: Stores, registry: HandlerRegistry, logger: Logger) -
         registry,
         stores.clock,
         logger,
+        status=FlowStatus(metrics=stores.metrics),
     )
 
 
@@ -136,6 +145,7 @@ def _parts(
         seconds_to_searchable=lambda: flow.seconds_to_searchable,
         chunks_embedded=lambda: flow.chunks_embedded,
         model=model,
+        metrics=stores.metrics,
     )
 
 
@@ -153,6 +163,7 @@ def _open(
         features=opened.enter_context(_open_features(folder, embedder.spec, settings.log_partitions, logger, say)),
         embedder=embedder,
         clock=clock,
+        metrics=PrometheusMetrics(_METRICS, logger),
     )
 
 
