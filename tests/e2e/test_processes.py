@@ -31,6 +31,9 @@ pytestmark = [
 PORTS = ("RAG_API_PORT", "CRAWLER_PORT", "CDC_PORT", "FEATURE_STREAM_PORT")
 FLOWS = 2
 STOP_SECONDS = 10.0
+TEST_SITE = ROOT / "tests" / "site"
+KNOWN = [line.split("\t") for line in (TEST_SITE / "questions.tsv").read_text("utf-8").splitlines()]
+"""Of each test crawl: its kind, where it goes, a question, words of the answer."""
 TIDES = "The tide gauge at Brest has been read every day since 1807."
 GEARS = "Spiral bevel gears run quieter than straight ones because their teeth meet gradually."
 PAGE = "".join(
@@ -88,6 +91,18 @@ class Up:
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}\n{self.process.said[-3000:]}"
         return done.stdout + done.stderr
 
+    def make(self, target: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a make target of the clone against this system."""
+        return subprocess.run(
+            ["make", "--silent", target, *(f"{name}={value}" for name, value in variables.items())],
+            env={**os.environ, "TWIN_URL": self.url, "TWIN_API_KEY": self.key},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
     def put(self, name: str, text: str) -> str:
         """Store a document, wait until it is indexed, and return its id."""
         with self.client() as client:
@@ -125,8 +140,21 @@ def site() -> Iterator[Site]:
 
 
 @pytest.fixture(scope="module")
-def up(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
-    up = Up(tmp_path_factory.mktemp("up"), free_ports() | {"FLOWS": str(FLOWS), "CRAWLER_ALLOW_HOSTS": site.allow})
+def test_site() -> Iterator[str]:
+    """Where the site of `make test-crawl-…` is served."""
+    command = [sys.executable, str(TEST_SITE / "serve.py"), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as serving:
+        assert serving.stdout is not None
+        try:
+            yield serving.stdout.readline().strip()
+        finally:
+            serving.terminate()
+
+
+@pytest.fixture(scope="module")
+def up(site: Site, test_site: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    allowed = f"{site.allow},{test_site.removeprefix('http://')}"
+    up = Up(tmp_path_factory.mktemp("up"), free_ports() | {"FLOWS": str(FLOWS), "CRAWLER_ALLOW_HOSTS": allowed})
     try:
         up.start()
         yield up
@@ -196,6 +224,44 @@ def test_a_link_is_crawled_by_the_crawlers_process(up: Up, site: Site) -> None:
     assert any("Ahrensfelde" in text for text in up.found("sacks of rye"))
 
 
+@pytest.mark.parametrize(("kind", "answer"), [(kind, answer) for kind, _, _, answer in KNOWN])
+def test_a_test_crawl_shows_the_way_of_each_document_and_is_answered(
+    up: Up, test_site: str, kind: str, answer: str
+) -> None:
+    done = up.make(f"test-crawl-{kind}", SITE=test_site)
+
+    heading, *lines = done.stdout.splitlines()
+    ways = lines[: next(number for number, line in enumerate(lines) if ": stored " in line)]
+    assert done.returncode == 0, done.stderr
+    assert heading.split() == ["stored", "captured", "within", "indexed", "within"]
+    assert ways
+    assert all(line.count(" ms ") + line.count(" s ") == 2 for line in ways), ways
+    assert answer in done.stdout.partition("$ twin ask")[2]
+
+
+def test_a_test_crawl_that_is_not_answered_says_what_to_do_and_fails(up: Up, test_site: str) -> None:
+    done = up.make("test-crawl-folder", SITE=test_site, QUESTION="Which zebras vote in Mongolian parliaments?")
+
+    assert done.returncode != 0
+    assert "nothing in the texts answers that; ask in words that they use" in done.stderr
+
+
+def test_keys_are_made_where_the_system_runs_and_used_elsewhere(up: Up) -> None:
+    key = next(line for line in up.twin("keys", "create", "laptop").splitlines() if line.startswith("twin_"))
+
+    def documents() -> int:
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.get(f"{up.url}/v1/documents", headers=headers, trust_env=False).status_code
+
+    before = documents()
+    listed = up.twin("keys", "list")
+    up.twin("keys", "revoke", "laptop")
+
+    assert (before, documents()) == (200, 401)
+    assert "laptop  valid since" in listed
+    assert "owns this installation" in up.twin("author", "set", "Olga Owner")
+
+
 def test_status_parked_audit_and_resync_speak_to_all_processes(up: Up) -> None:
     up.put("kept", GEARS)
 
@@ -211,11 +277,12 @@ def test_status_parked_audit_and_resync_speak_to_all_processes(up: Up) -> None:
     assert any(GEARS in text for text in up.found("spiral bevel gears"))
 
 
-def test_each_service_tells_its_health_on_a_port_of_its_own(up: Up) -> None:
+def test_each_service_tells_its_health_and_its_figures_on_a_port_of_its_own(up: Up) -> None:
     first = int(up.settings["FEATURE_STREAM_PORT"])
 
     for port in (up.settings["CDC_PORT"], first, first + 1, up.settings["CRAWLER_PORT"], up.settings["RAG_API_PORT"]):
         assert httpx.get(f"http://127.0.0.1:{port}/readyz", trust_env=False).json()["ready"], port
+        assert "} 2.0" in httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False).text, port
 
 
 @pytest.mark.parametrize("module", ["twin_cdc", "twin_rag_api"])
