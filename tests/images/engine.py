@@ -39,9 +39,10 @@ class Container:
         """Seconds from its start to its first good health check; None where that is not known any more."""
         started = _seconds(self.about["State"]["StartedAt"])
         log = self.about["State"].get("Health", {}).get("Log") or ()
-        good = [_seconds(one["End"]) for one in log if one["ExitCode"] == 0]
-        first = good[0] - started if good and len(log) < _CHECKS_KEPT else None
-        return first if first is not None and first > 0 else None
+        if len(log) == _CHECKS_KEPT and _seconds(log[0]["Start"]) > started:
+            return None
+        ends = (_seconds(one["End"]) for one in log if one["ExitCode"] == 0)
+        return min((end - started for end in ends if end > started), default=None)
 
 
 @dataclass(frozen=True)
