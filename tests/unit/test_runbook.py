@@ -53,4 +53,3 @@ def test_every_error_that_can_end_a_service_has_a_section_of_its_kind() -> None:
 
 def test_a_crash_has_a_section() -> None:
     assert CRASH in HEADINGS
-
