@@ -51,11 +51,11 @@ class Standing:
 
 
 class SharedApp:
-    """One API for all tests of this process: making its routes takes longer than most tests. It has no model."""
+    """One API for all tests of this process: making its routes takes longer than most tests."""
 
     def __init__(self, parts: Parts) -> None:
         self._standing = {
-            field.name: Standing(getattr(parts, field.name)) for field in fields(Parts) if field.name != "model"
+            field.name: Standing(part) for field in fields(Parts) if (part := getattr(parts, field.name)) is not None
         }
         self._app = build_api(replace(parts, **self._standing), KEY)  # type: ignore[arg-type]
 
@@ -67,14 +67,16 @@ class SharedApp:
         return self._app
 
 
-_shared: list[SharedApp] = []
+_shared: dict[bool, SharedApp] = {}
+"""With a language model, and without."""
 
 
 def app_of(parts: Parts) -> FastAPI:
     """Return the shared API, made of these parts from now on."""
-    if not _shared:
-        _shared.append(SharedApp(parts))
-    return _shared[0].of(parts)
+    has_model = parts.model is not None
+    if has_model not in _shared:
+        _shared[has_model] = SharedApp(parts)
+    return _shared[has_model].of(parts)
 
 
 class Api:
@@ -105,12 +107,12 @@ class Api:
             captured=lambda: self.captured,
             seconds_to_searchable=lambda: 0.25,
         )
-        self.client = TestClient(app_of(self.parts), headers=HEADERS)
+        self.client = self.client_of(self.parts)
         self._versions = 0
 
     def client_of(self, parts: Parts) -> TestClient:
-        """Return a client of another API, made of these parts."""
-        return TestClient(build_api(parts, KEY), headers=HEADERS)
+        """Return a client of the API made of these parts."""
+        return TestClient(app_of(parts), headers=HEADERS)
 
     def use(self, model: LanguageModel) -> None:
         """Let `client` ask this language model from now on."""

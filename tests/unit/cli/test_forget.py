@@ -5,13 +5,12 @@ import sys
 
 import pytest
 
-from fakes.api import KEY, OWNER, Api
+from fakes.api import KEY, OWNER, Api, app_of
 from fakes.served import Stage
 from twin_cli import __main__ as command
 from twin_cli import forget
 from twin_contracts.base import DocumentId
 from twin_contracts.documents import AuthorRef, RawArticle, RawPost, Source, document_id_of, document_id_of_client
-from twin_rag_api.bootstrap import build_api
 
 ADA = AuthorRef.of("Ada Lovelace")
 SOURCE = Source(platform="test")
@@ -50,7 +49,7 @@ def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], st
         article = RawArticle(id=document_id_of(name), author=ADA, source=SOURCE, title=f"On {name}", text="x\n\ny")
         twin.api.index(article)
     twin.api.index(RawPost(id=document_id_of_client("mine"), author=OWNER, source=SOURCE, text="mine"))
-    stage.app = build_api(twin.api.parts, KEY)
+    stage.app = app_of(twin.api.parts)
     monkeypatch.setenv("TWIN_URL", stage.url)
     monkeypatch.setenv("TWIN_API_KEY", KEY)
     return twin

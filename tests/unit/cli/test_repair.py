@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from fakes.api import KEY, Api
+from fakes.api import KEY, Api, app_of
 from fakes.served import Stage
 from twin_cli import __main__ as command
 from twin_cli import repair
@@ -23,7 +23,6 @@ from twin_platform.records.audits import finish_audit, open_audits
 from twin_platform.records.keys import create_key
 from twin_platform.records.reemissions import ask_reemission, finish_reemission, open_reemissions
 from twin_platform.records.unreadable import UNREADABLE, UnreadableMessage
-from twin_rag_api.bootstrap import build_api
 
 ADA = AuthorRef.of("Ada Lovelace")
 
@@ -97,7 +96,7 @@ def article(name: str) -> RawArticle:
 def twin(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: Stage) -> Twin:
     monkeypatch.setattr(repair, "POLL_SECONDS", 0.01)
     twin = Twin(monkeypatch, capsys)
-    stage.app = build_api(twin.api.parts, KEY)
+    stage.app = app_of(twin.api.parts)
     monkeypatch.setenv("TWIN_URL", stage.url)
     monkeypatch.setenv("TWIN_API_KEY", KEY)
     return twin

@@ -11,14 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from fakes.api import KEY, Api
+from fakes.api import KEY, Api, app_of
 from fakes.model import ScriptedModel
 from fakes.openai_server import Script, Stub, openai_server
 from fakes.served import served
 from twin_contracts.chat import ChatCompletionChunk
 from twin_platform.features.errors import FeaturesUnavailable
 from twin_rag_api.adapters.openai_model import OpenAIModel
-from twin_rag_api.bootstrap import build_api
 from twin_rag_api.compose import REFUSAL
 from twin_rag_api.stream import kept_alive
 from unit.rag_api.test_chat import ASKED, CATS, index
@@ -169,7 +168,7 @@ def test_a_client_that_leaves_ends_the_models_call_within_a_second(api: Api, stu
     stub.script = lambda _: Script(pauses=(2,))
     api.use(OpenAIModel(stub.url, "stub", None, 3000))
 
-    with served(build_api(api.parts, KEY)) as url, httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
+    with served(app_of(api.parts)) as url, httpx.Client(headers={"Authorization": f"Bearer {KEY}"}) as client:
         if stream:
             with client.stream("POST", f"{url}/v1/chat/completions", json=body_of(ASKED)) as response:
                 next(line for line in response.iter_lines() if "Cats" in line)
@@ -186,7 +185,7 @@ def test_a_hundred_streams_at_once_all_end_well(api: Api, stub: Stub) -> None:
     ended: list[str] = []
     headers, limits = {"Authorization": f"Bearer {KEY}"}, httpx.Limits(max_connections=STREAMS)
 
-    with served(build_api(api.parts, KEY)) as url, httpx.Client(headers=headers, limits=limits, timeout=60) as client:
+    with served(app_of(api.parts)) as url, httpx.Client(headers=headers, limits=limits, timeout=60) as client:
 
         def listen() -> None:
             ended.append(client.post(f"{url}/v1/chat/completions", json=body_of(ASKED)).text)
