@@ -16,7 +16,7 @@ case "$1 ${2:-}" in
 "compose version" | "info ") ;;
 "compose ps") echo one two three ;;
 "compose port") echo 127.0.0.1:8787 ;;
-"compose up") exit "$(cat up)" ;;
+"compose up" | "compose build") exit "$(cat "$2")" ;;
 "compose rm") ;;
 "inspect "*)
     cat "looks/$(ls looks | head -n 1)"
@@ -37,7 +37,8 @@ LOOKS = (
 @pytest.fixture
 def engine(tmp_path: Path) -> Path:
     (tmp_path / "looks").mkdir()
-    (tmp_path / "up").write_text("0")
+    for command in ("up", "build"):
+        (tmp_path / command).write_text("0")
     program = tmp_path / "docker"
     program.write_text(ENGINE)
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
@@ -99,11 +100,20 @@ def test_who_is_never_healthy_is_named_when_the_time_is_over(engine: Path) -> No
     assert "up: rag-api running, starting; its last lines:" in done.stderr
 
 
+def test_without_a_network_the_images_that_are_there_are_started(engine: Path) -> None:
+    (engine / "build").write_text("1")
+
+    done = up(engine, LOOKS[-1])
+
+    assert done.returncode == 0
+    assert done.stderr == "up: nothing was built, so the images that are there will have to do\n"
+
+
 def test_two_flows_are_told_of_each_other(engine: Path) -> None:
     up(engine, LOOKS[-1], FLOWS="2", COMPOSE_PROFILES="failover")
 
     calls = (engine / "calls").read_text().splitlines()
-    assert "compose up --detach --build FLOW_COUNT=2 COMPOSE_PROFILES=failover,flows" in calls
+    assert "compose up --detach --no-build FLOW_COUNT=2 COMPOSE_PROFILES=failover,flows" in calls
 
 
 def test_one_flow_ends_the_second_of_two(engine: Path) -> None:
@@ -118,7 +128,7 @@ def test_the_embedded_way_starts_one_container(engine: Path) -> None:
 
     assert "docker compose exec embedded twin keys create laptop" in done.stdout
     calls = (engine / "calls").read_text()
-    assert "compose up --detach --build embedded FLOW_COUNT= COMPOSE_PROFILES=embedded" in calls
+    assert "compose up --detach --no-build embedded FLOW_COUNT= COMPOSE_PROFILES=embedded" in calls
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,8 @@ def pinned(_: str, service: Service) -> bool:
 def built_here(name: str, service: Service) -> bool:
     if not ours(service):
         return "build" not in service
+    if service.get("pull_policy") != "never":
+        return False
     build = dict(service.get("build") or {})
     known = re.findall(r"^FROM .* AS (\S+)$", DOCKERFILE, re.MULTILINE)
     return (
@@ -188,6 +190,7 @@ def test_every_service_keeps_the_rule(rule: str) -> None:
         ("secrets", {"image": "llm-twin/secrets:0.0.9"}, "its image is pinned by a whole version"),
         ("test-site", {"build": None}, "is built of our Dockerfile, if it is ours, under its own name"),
         ("secrets", {"image": f"llm-twin/crawler:{VERSION}"}, "is built of our Dockerfile"),
+        ("crawler", {"pull_policy": None}, "is built of our Dockerfile"),
         ("cdc", {"read_only": False}, "writes nowhere but where it is told"),
         ("cdc", {"cap_drop": ["NET_RAW"]}, "has no rights of its own"),
         ("prometheus", {"privileged": True}, "has no rights of its own"),
