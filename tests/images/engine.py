@@ -38,7 +38,7 @@ class Container:
     def seconds_to_healthy(self) -> float | None:
         """Seconds from its start to its first good health check; None where that is not known any more."""
         started = _seconds(self.about["State"]["StartedAt"])
-        log = self.about["State"].get("Health", {}).get("Log") or ()
+        log: list[dict[str, Any]] = self.about["State"].get("Health", {}).get("Log") or []
         if len(log) == _CHECKS_KEPT and _seconds(log[0]["Start"]) > started:
             return None
         ends = (_seconds(one["End"]) for one in log if one["ExitCode"] == 0)
