@@ -6,9 +6,7 @@ from twin_cli.follow import Follower, name_of
 from twin_cli.terminal import say, tell, width
 from twin_contracts.http import SearchFilters
 
-_UNANSWERED = (
-    "nothing in the texts answers that; ask in words that they use, or see with `twin search` what is nearest to it"
-)
+_UNANSWERED = "ask in words that the texts use, or see with `twin search` what in them is nearest to it"
 
 
 def answered(client: Client, question: str | None, follower: Follower | None) -> bool:
