@@ -7,7 +7,7 @@ import subprocess
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -93,9 +93,13 @@ class Process:
         return states[-1] if states else None
 
     def events(self) -> list[dict[str, str]]:
-        """Return the structured lines that it has logged since its last start."""
-        lines = (line for line in self.said.splitlines(keepends=True) if line.startswith("{") and line.endswith("}\n"))
-        return [json.loads(line) for line in lines]
+        """Return the structured lines that it has logged since its last start; those that a full disk tore are none."""
+        found: list[dict[str, str]] = []
+        for line in self.said.splitlines(keepends=True):
+            if line.startswith("{") and line.endswith("}\n"):
+                with suppress(ValueError):
+                    found.append(json.loads(line))
+        return found
 
     def raise_failure(self) -> None:
         """Raise `RuntimeError` where it ended by itself, with an error; killed is not failed."""
