@@ -18,6 +18,7 @@ other touches none of its chunks.
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import NamedTuple, Self
 
 from twin_contracts.base import DocumentId, uuid_of
@@ -178,12 +179,11 @@ def _settled(
 
 
 def _write_chunks(engine: PointEngine, chunks: Sequence[EmbeddedChunk]) -> None:
+    """Write each stretch of one version, as a document's chunks are, on one condition."""
     for alias in CHUNKS:
-        by_version: dict[Version, list[Point]] = {}
-        for chunk in chunks:
-            if alias_of(chunk.payload.metadata.type) is alias:
-                by_version.setdefault(chunk.payload.version, []).append(_chunk_point(chunk))
-        _write(engine, alias, [Upsert(tuple(points), (UpTo(at),)) for at, points in by_version.items()])
+        own = [chunk for chunk in chunks if alias_of(chunk.payload.metadata.type) is alias]
+        stretches = groupby(own, key=lambda chunk: chunk.payload.version)
+        _write(engine, alias, [Upsert(tuple(map(_chunk_point, stretch)), (UpTo(at),)) for at, stretch in stretches])
 
 
 def _chunk_point(chunk: EmbeddedChunk) -> Point:
