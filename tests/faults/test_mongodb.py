@@ -307,7 +307,9 @@ def test_the_position_of_a_quiet_collection_goes_on(mongodb: MongodbInstallation
 
     wait_until(lambda: time_of(position_of(mongodb)) >= now, 30, lambda: f"{position_of(mongodb)}:\n{cdc.said[-3000:]}")
 
-    seen(f"{time_of(before)} became {time_of(position_of(mongodb))}")
+    after = position_of(mongodb)
+    seen(f"{time_of(before)} became {time_of(after)}")
+    assert time_of(after) > time_of(before)
     settled(mongodb, seen)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from twin_contracts.crawl import Claim, CrawlJob, CrawlState, LinkOutcome, LinkState
 from twin_crawler.crawl import Crawl
@@ -44,7 +45,7 @@ class Jobs:
             TransientError: a store is away; the job is taken up again later.
         """
         jobs = open_crawls(self.records)
-        self.metrics.show(JOBS_OPEN, lambda: float(len(jobs)))
+        self.metrics.show(JOBS_OPEN, partial(float, len(jobs)))
         for stored in jobs:
             claim = stored.record.claim
             if claim is None or claim.by == self.name or claim.until < self.clock.now():

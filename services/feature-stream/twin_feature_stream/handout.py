@@ -52,11 +52,11 @@ class Handout:
         The epoch before it must be prepared.
         """
         self._sliced = {queue: delivery for queue, delivery in self._sliced.items() if self.unfinished(delivery)}
-        suspect = self._suspect() if self._is_turn_of_suspects() else None
+        suspect = self._suspect()
         works = [] if suspect else self._choose()
         if works:
             return works
-        suspect = suspect or (self._suspect() if self._is_turn_of_suspects() else None)
+        suspect = suspect or self._suspect()
         return [self._alone(suspect)] if suspect and nothing_in_hand else []
 
     def is_alone(self, works: Sequence[Work]) -> bool:
@@ -70,10 +70,9 @@ class Handout:
         budget = self.budgets.background if sliced else self._budget(works[0].delivery.queue.lane)
         budget.spent(size, seconds)
 
-    def _is_turn_of_suspects(self) -> bool:
-        return self._began is not None and self.clock.monotonic() - self._began >= self.suspects_wait_seconds
-
     def _suspect(self) -> Delivery | None:
+        if self._began is None or self.clock.monotonic() - self._began < self.suspects_wait_seconds:
+            return None
         begun = [self._sliced[queue] for queue in self.queues if queue in self._sliced]
         heads = [self._held[queue][0] for queue in self.queues if self._held.get(queue) and queue not in self._sliced]
         return next((delivery for delivery in begun + heads if self._deaths(delivery) >= ALONE_AT), None)

@@ -267,6 +267,8 @@ class TestService:
             eventually(lambda: last_report(world.records) is not None)
             eventually(lambda: keeper.status.detail is None)
 
+        assert failures == []
+
 
 def _settle(world: Audited) -> None:
     """Finish what was asked for, as if it had changed nothing."""
