@@ -162,8 +162,9 @@ class NullLog:
         return nullcontext()
 
     def consume(self, queues: object) -> Consumer:
-        """There is nothing to consume."""
-        raise NotImplementedError
+        """Refuse: a relay reads nothing."""
+        message = f"{queues} are read, of a log that keeps nothing"
+        raise AssertionError(message)
 
     def waiting(self) -> int:
         """Return 0: nothing is kept."""

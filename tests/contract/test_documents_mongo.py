@@ -17,21 +17,14 @@ from twin_platform.documents.mongo_prepare import prepare
 
 
 class MemoryHome:
-    """One server in memory, and its backup."""
+    """One server in memory."""
 
     def __init__(self) -> None:
         self.server = Server()
-        self._backup = Server()
 
     def open(self, clock: SettableClock) -> MongoDocumentStore:
         prepare(self.server.handle())
         return MongoDocumentStore(self.server.handle(), clock)
-
-    def back_up(self) -> None:
-        self._backup = Server(now=self.server.now, oplog=list(self.server.oplog))
-
-    def restore(self) -> None:
-        self.server = self._backup
 
     def create_anew(self) -> None:
         later = Timestamp(self.server.now.time + 1, 1)

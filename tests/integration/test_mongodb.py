@@ -36,12 +36,6 @@ class MongodbHome:
     def open(self, clock: SettableClock) -> MongoDocumentStore:
         return open_mongo_documents(self.url, clock)
 
-    def back_up(self) -> None:
-        raise NotImplementedError
-
-    def restore(self) -> None:
-        raise NotImplementedError
-
     def create_anew(self) -> None:
         self.client.drop_database(self.database.name)
 

@@ -10,6 +10,7 @@ import pytest
 from contract.conformance.documents_home import (
     DocumentHome,
     OnDocumentHome,
+    RowHome,
     changes_after,
     names_to_ids,
     now_position,
@@ -219,7 +220,7 @@ class RowFeedContract(ChangeFeedContract):
             assert feed.position() != position
             assert store.captured(feed.position())
 
-    def test_a_position_later_than_the_newest_version_is_lost(self, home: DocumentHome, clock: SettableClock) -> None:
+    def test_a_position_later_than_the_newest_version_is_lost(self, home: RowHome, clock: SettableClock) -> None:
         home.back_up()
         with home.open(clock) as store:
             store.upsert(post("a"))
@@ -230,7 +231,7 @@ class RowFeedContract(ChangeFeedContract):
             restored.changes(position)
 
     def test_a_store_that_was_restored_goes_on_after_the_position_that_it_lost(
-        self, home: DocumentHome, clock: SettableClock
+        self, home: RowHome, clock: SettableClock
     ) -> None:
         home.back_up()
         with home.open(clock) as store:

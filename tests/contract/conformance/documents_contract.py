@@ -11,6 +11,7 @@ from contract.conformance.documents_home import (
     NOT_JSON,
     DocumentHome,
     OnDocumentHome,
+    RowHome,
     article,
     changes_after,
     names_to_ids,
@@ -314,7 +315,7 @@ class RowStoreContract(DocumentStoreContract):
     """What a store promises beyond that which allocates its versions itself."""
 
     def test_a_read_after_a_restore_is_later_than_the_version_asked_for(
-        self, home: DocumentHome, clock: SettableClock
+        self, home: RowHome, clock: SettableClock
     ) -> None:
         home.back_up()
         with home.open(clock) as store:

@@ -23,17 +23,21 @@ class DocumentHome(Protocol):
     def open(self, clock: SettableClock) -> DocumentStore:
         """Open the store on what lies here."""
 
-    def back_up(self) -> None:
-        """Remember what lies here. No store is open."""
-
-    def restore(self) -> None:
-        """Put back what was remembered. No store is open."""
-
     def create_anew(self) -> None:
         """Lose everything. No store is open."""
 
     def spoil(self, document_id: DocumentId, body: bytes) -> Digest:
         """Replace what is stored under this id by these bytes, or what comes nearest; return how they are known."""
+
+
+class RowHome(DocumentHome, Protocol):
+    """Where the documents of a store lie that allocates its versions itself: a backup takes it back behind them."""
+
+    def back_up(self) -> None:
+        """Remember what lies here. No store is open."""
+
+    def restore(self) -> None:
+        """Put back what was remembered. No store is open."""
 
 
 def post(name: str, text: str = "hello", author: AuthorRef = ADA) -> RawPost:
