@@ -160,7 +160,8 @@ def test_without_its_log_a_folder_goes_on(data: Path) -> None:
 
 def test_vectors_that_cannot_be_read_are_set_aside_and_made_again(data: Path) -> None:
     shutil.rmtree(data / "vectors")
-    shutil.copytree(Path(__file__).parent, data / "vectors" / "documents__1__packed", ignore=shutil.ignore_patterns("__*"))
+    collection = data / "vectors" / "documents__1__packed"
+    shutil.copytree(Path(__file__).parent, collection, ignore=shutil.ignore_patterns("__*"))
     said: list[str] = []
 
     with system(data, said) as client:

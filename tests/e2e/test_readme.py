@@ -22,7 +22,7 @@ DONE_BEFORE = re.compile(
     r"git clone .*|cd llm-twin|make (setup|test|test-unit|lint|types|imports|size|ci|demo-crash|up-processes.*|up)"
     r"|docker compose exec .*"
 )
-"""What CI itself did to come here, or does beside this test: by `make ci`, in another test, or in the public workflow."""
+"""What CI itself did to come here, or does beside this test: by `make ci`, in another test or the public workflow."""
 
 
 def readme_commands(text: str) -> list[str]:
