@@ -23,7 +23,8 @@ from twin_platform.telemetry.clock import Clock
 BUSY_FLUSH_SHARE = 0.01
 """Most of the flow's time that flushing may take; the engine syncs files, and a slow disk takes 0.1 s for that."""
 IDLE_FLUSH_SHARE = 0.1
-"""The same while nothing waits, when the only cost is to what arrives meanwhile."""
+"""The same while nothing waits, when the only cost is to what arrives meanwhile; or where a broker sends nothing more
+before something is acknowledged: measured, a fast flow stood still for 0.6 to 1.2 s of eight, and does for 0.1 s."""
 LONGEST_UNFLUSHED_SECONDS = 10.0
 """However slow the disk: what is not acknowledged is done again after a crash."""
 EPOCHS_AHEAD = 2
@@ -61,6 +62,7 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         """Begin with nothing handed out."""
         self._submitted: deque[Epoch] = deque()
         self._emitted: Epoch | None = None
+        self._waits = False
         self._committed: dict[Queue, Position] = {}
         self._began = self.clock.monotonic()
         self._flushed = self._worked = self._began
@@ -80,7 +82,7 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
         if self.failure.error:
             raise StopIteration
         now = self.clock.monotonic()
-        share = BUSY_FLUSH_SHARE if self._emitted else IDLE_FLUSH_SHARE
+        share = BUSY_FLUSH_SHARE if self._waits else IDLE_FLUSH_SHARE
         self._commit(now)
         stopping = self.stop.is_set()
         pause = min(LONGEST_UNFLUSHED_SECONDS, self._flush_took / share)
@@ -117,6 +119,7 @@ class LogPartition(StatefulSourcePartition[Epoch, None]):
                     break
                 last.prepared.result()  # whether it leaves something of a sliced document
             works = self.handout.next(nothing_in_hand=not self._submitted)
+            self._waits = bool(works)
             if not works:
                 break
             self.in_hand.handle([*self._uncommitted(), *(work.delivery for work in works)])
