@@ -71,11 +71,13 @@ class Handout:
         budget.spent(size, seconds)
 
     def _suspect(self) -> Delivery | None:
+        """Return the one that fewest have died over: the guilty one's count rises, who was only beside it is cleared."""
         if self._began is None or self.clock.monotonic() - self._began < self.suspects_wait_seconds:
             return None
         begun = [self._sliced[queue] for queue in self.queues if queue in self._sliced]
         heads = [self._held[queue][0] for queue in self.queues if self._held.get(queue) and queue not in self._sliced]
-        return next((delivery for delivery in begun + heads if self._deaths(delivery) >= ALONE_AT), None)
+        suspects = [delivery for delivery in begun + heads if self._deaths(delivery) >= ALONE_AT]
+        return min(suspects, key=self._deaths, default=None)
 
     def _alone(self, suspect: Delivery) -> Work:
         queue = suspect.queue

@@ -137,6 +137,17 @@ def test_other_queues_get_what_they_waited_for_before_the_killer_kills_again() -
     assert len(stream.features.records([one.id for one in neighbours])) == len(neighbours)
 
 
+def test_who_was_in_hand_beside_the_killer_is_cleared_before_it_kills_to_the_end() -> None:
+    stream, neighbour = Stream(), post("neighbour", "In another queue.")
+    stream.publish([changed(KILLER, 1)], partition=3)
+    stream.publish([changed(neighbour, 2)], partition=4)
+
+    killed = die_over(stream, 4)
+
+    assert killed == 4
+    assert statuses(stream, [neighbour]) == {RecordStatus.INDEXED}
+
+
 def parked_killer() -> Stream:
     stream = Stream()
     stream.publish([changed(KILLER, 1)])
