@@ -137,6 +137,8 @@ def main() -> int:
         say("everything in one container:")
         see_it_go_on(Engine({**engine.environment, "WAY": "embedded"}), "embedded", ["embedded"])
     except Failed as failure:
+        with suppress(Failed):
+            say(engine.compose("logs", "--no-color", "--tail", "20"))
         say(f"FAILED: {failure}")
         return 1
     finally:
