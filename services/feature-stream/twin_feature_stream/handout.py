@@ -71,7 +71,7 @@ class Handout:
         budget.spent(size, seconds)
 
     def _suspect(self) -> Delivery | None:
-        """Return the one that fewest have died over: the guilty one's count rises, who was only beside it is cleared."""
+        """Return the one that fewest have died over: the guilty one's count rises, a mere neighbour is cleared."""
         if self._began is None or self.clock.monotonic() - self._began < self.suspects_wait_seconds:
             return None
         begun = [self._sliced[queue] for queue in self.queues if queue in self._sliced]
