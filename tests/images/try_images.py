@@ -29,7 +29,6 @@ LATER_QUESTION, LATER_TEXT, LATER_WORDS = (
     "ash",
 )
 TOOLS = ("pip", "uv", "gcc", "cc", "make")
-PROFILES = "embedded,flows,observability,failover,test-site"
 
 
 def say(line: str) -> None:
@@ -150,7 +149,8 @@ def main() -> int:
 
 def remove(engine: Engine) -> None:
     """Remove the project's containers, networks and volumes."""
-    everything = Engine({**engine.environment, "COMPOSE_PROFILES": PROFILES})
+    profiles = ",".join(engine.compose("config", "--profiles").split())
+    everything = Engine({**engine.environment, "COMPOSE_PROFILES": profiles})
     everything.compose("down", "--volumes", "--remove-orphans", "--timeout", "5")
 
 
