@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from twin_contracts.queues import Lane, Queue
 from twin_feature_stream.batch import Work
 from twin_feature_stream.budget import Budgets, ByteBudget
-from twin_feature_stream.in_hand import ALONE_AT, HandKeeper
+from twin_feature_stream.in_hand import ALONE_AT, HandKeeper, event_id_of
 from twin_platform.log.port import Consumer, Delivery
 from twin_platform.telemetry.clock import Clock
 
@@ -71,13 +71,21 @@ class Handout:
         budget.spent(size, seconds)
 
     def _suspect(self) -> Delivery | None:
-        """Return the one that fewest have died over: the guilty one's count rises, a mere neighbour is cleared."""
+        """Return the one that fewest have died over: the guilty one's count rises, a mere neighbour is cleared.
+
+        Of a document's events the one that most have died over: parked once, the document is parked for the others.
+        """
         if self._began is None or self.clock.monotonic() - self._began < self.suspects_wait_seconds:
             return None
+        worst: dict[str, Delivery] = {}
+        for delivery in sorted(self._suspects(), key=self._deaths):
+            worst[_subject(delivery)] = delivery
+        return min(worst.values(), key=self._deaths, default=None)
+
+    def _suspects(self) -> list[Delivery]:
         begun = [self._sliced[queue] for queue in self.queues if queue in self._sliced]
         heads = [self._held[queue][0] for queue in self.queues if self._held.get(queue) and queue not in self._sliced]
-        suspects = [delivery for delivery in begun + heads if self._deaths(delivery) >= ALONE_AT]
-        return min(suspects, key=self._deaths, default=None)
+        return [delivery for delivery in begun + heads if self._deaths(delivery) >= ALONE_AT]
 
     def _alone(self, suspect: Delivery) -> Work:
         queue = suspect.queue
@@ -131,14 +139,17 @@ class Handout:
         return []
 
     def _take(self, queue: Queue, limit: int, budget: int) -> list[Delivery]:
-        """Take from the queue, what was held back first, and up to a suspect."""
+        """Take from the queue, what was held back first, and up to a suspect, or to another event of its document."""
         held = self._held.setdefault(queue, deque())
         if not held:
             fresh = self.consumer.take(queue, limit, budget)
             self.taken += len(fresh)
             held.extend(fresh)
         taken: list[Delivery] = []
+        suspected = set(map(_subject, self._suspects()))
         while held and len(taken) < limit and held[0].cost <= budget and self._deaths(held[0]) < ALONE_AT:
+            if suspected and _subject(held[0]) in suspected:
+                break
             budget -= held[0].cost
             taken.append(held.popleft())
         return taken
@@ -155,3 +166,8 @@ class Handout:
 
     def _budget(self, lane: Lane) -> ByteBudget:
         return self.budgets.live if lane is Lane.LIVE else self.budgets.background
+
+
+def _subject(delivery: Delivery) -> str:
+    """Return what the event is about: of a message that names no document, itself."""
+    return delivery.headers.document_id or event_id_of(delivery)

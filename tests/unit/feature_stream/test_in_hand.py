@@ -148,6 +148,18 @@ def test_who_was_in_hand_beside_the_killer_is_cleared_before_it_kills_to_the_end
     assert statuses(stream, [neighbour]) == {RecordStatus.INDEXED}
 
 
+@pytest.mark.parametrize("suspects_wait_seconds", [0.0, 0.05])
+def test_a_killer_that_comes_on_both_lanes_is_parked_after_six_deaths(suspects_wait_seconds: float) -> None:
+    stream = Stream(suspects_wait_seconds=suspects_wait_seconds)
+    stream.publish([changed(KILLER, 1)])
+    stream.publish([changed(KILLER, 2, Cause.REFILL)], Lane.REFILL)
+
+    killed = die_over(stream, 20)
+
+    assert killed == PARKED_AT
+    assert statuses(stream, [KILLER]) == {RecordStatus.PARKED}
+
+
 def parked_killer() -> Stream:
     stream = Stream()
     stream.publish([changed(KILLER, 1)])
