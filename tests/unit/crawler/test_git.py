@@ -240,7 +240,7 @@ def test_a_link_that_git_must_not_see_is_refused_with_the_reason(link: str, reas
 
 
 def test_a_repository_by_http_is_refused_unless_its_host_is_allowed(tmp_path: Path) -> None:
-    def crawl(allow_hosts: str) -> FetchRefused | FetchFailed:
+    def crawl(allow_hosts: str) -> CrawlError:
         policy = AddressPolicy(allow_hosts, resolve=lambda _: ["127.0.0.1"])
         items = CrawlGit(policy)(f"http://git.example:{port}/mill.git", Authorship(OWNER), Validators())
         with pytest.raises((FetchRefused, FetchFailed)) as error:
