@@ -25,7 +25,7 @@ BUSY_FLUSH_SHARE = 0.01
 IDLE_FLUSH_SHARE = 0.1
 """The same while nothing waits, when the only cost is to what arrives meanwhile; or where a broker sends nothing more
 before something is acknowledged: measured, a fast flow stood still for 0.6 to 1.2 s of eight, and does for 0.1 s."""
-LONGEST_UNFLUSHED_SECONDS = 10.0
+LONGEST_UNFLUSHED_SECONDS = 5.0
 """However slow the disk: what is not acknowledged is done again after a crash."""
 EPOCHS_AHEAD = 2
 """Epochs that are computed and not committed; a live event waits for no more than these."""
