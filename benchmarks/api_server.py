@@ -31,6 +31,7 @@ from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import ApplyDocument, EmbeddedChunk, FeatureStore
 from twin_platform.log.open import open_event_log
+from twin_platform.reading.open import open_reader
 from twin_platform.records.open import open_record_store
 from twin_platform.telemetry.clock import SystemClock
 from twin_rag_api.adapters.open_model import ModelSettings, open_model
@@ -110,6 +111,7 @@ def main() -> int:
             records=opened.enter_context(open_record_store(f"sqlite://{folder}/records.db")),
             features=features,
             embedder=embedder,
+            reader=open_reader(EmbeddingSettings(), print),
             log=opened.enter_context(open_event_log(f"sqlite://{folder}/log.db", DEFAULT_PARTITIONS)),
             clock=clock,
             default_author=lambda: OWNER,

@@ -20,9 +20,9 @@ from twin_contracts.embedding import MINILM
 from twin_contracts.http import SearchFilters
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.features.open import open_feature_store
+from twin_platform.reading.open import open_reader
 from twin_rag_api.answer import Answerer, quotes_of
 from twin_rag_api.evidence import Candidate
-from twin_rag_api.question import Question, read_question
 from twin_rag_api.score import RANKING, ranked, signs
 
 FOLDER = Path(__file__).parent / "answers"
@@ -41,7 +41,6 @@ Words = tuple[tuple[str, ...], ...]
 class Sample:
     """A question with its candidates; `words` is None where nothing answers it."""
 
-    question: Question
     candidates: list[Candidate]
     words: Words | None
 
@@ -91,7 +90,7 @@ def fit_ranking(samples: Sequence[Sample]) -> dict[str, float]:
 def fit_confidence(samples: Sequence[Sample], ranking: dict[str, float]) -> dict[str, float]:
     """Logistic regression by Newton's method; an answerable question with other words quoted counts a third."""
     rankings = [ranked(one.candidates, ranking) for one in samples]
-    rows = [signs(one.question, ranking_of) for one, ranking_of in zip(samples, rankings, strict=True)]
+    rows = [signs(ranking_of) for ranking_of in rankings]
     names = list(rows[0])
     values = np.array([[row[name] for name in names] for row in rows])
     right = np.array([one.is_right(ranking_of) for one, ranking_of in zip(samples, rankings, strict=True)], float)
@@ -123,7 +122,7 @@ def cross_validate(samples: Sequence[Sample]) -> tuple[Array, NDArray[np.bool_]]
         confidence = fit_confidence(fitted, ranking)
         for at in left_out:
             ranking_of = ranked(samples[at].candidates, ranking)
-            values = signs(samples[at].question, ranking_of)
+            values = signs(ranking_of)
             sure[at] = 1 / (1 + np.exp(-sum(confidence[name] * value for name, value in values.items())))
             right[at] = samples[at].is_right(ranking_of)
     return sure, right
@@ -133,11 +132,8 @@ def main() -> int:
     """Print the weights, the threshold and what they reach on folds left out."""
     embedder = open_embedder(EmbeddingSettings(), print)
     with open_feature_store(f"edge://{Path(sys.argv[1]).resolve()}/vectors", MINILM) as features:
-        answerer = Answerer(features, embedder)
-        samples = [
-            Sample(read_question(asked), answerer.candidates(asked, "", SearchFilters())[1], words)
-            for asked, words in read_questions()
-        ]
+        answerer = Answerer(features, embedder, open_reader(EmbeddingSettings(), print))
+        samples = [Sample(answerer.candidates(asked, "", SearchFilters()), words) for asked, words in read_questions()]
     sure, right = cross_validate(samples)
     answerable = np.array([one.words is not None for one in samples])
     threshold = float(np.quantile(sure[~answerable], REFUSED))

@@ -27,6 +27,7 @@ from twin_contracts.records import (
     text_hash_of,
 )
 from twin_platform.features.port import ApplyDocument, EmbeddedChunk
+from twin_platform.reading.words import WordReader
 from twin_rag_api.bootstrap import Parts, build_api
 from twin_rag_api.ports import LanguageModel
 
@@ -99,6 +100,7 @@ class Api:
             records=self.records,
             features=self.features,
             embedder=self.embedder,
+            reader=WordReader(),
             log=self.log,
             clock=self.clock,
             default_author=lambda: OWNER,

@@ -39,6 +39,8 @@ from twin_platform.features.open import open_feature_store
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.open import open_event_log
 from twin_platform.log.port import EventLog
+from twin_platform.reading.open import open_reader
+from twin_platform.reading.port import Reader
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.records.port import RecordStore
@@ -70,6 +72,7 @@ class Stores:
     log: EventLog
     features: FeatureStore
     embedder: Embedder
+    reader: Reader
     clock: Clock
     metrics: Exposed
 
@@ -136,6 +139,7 @@ def _parts(
         records=stores.records,
         features=stores.features,
         embedder=stores.embedder,
+        reader=stores.reader,
         log=stores.log,
         clock=stores.clock,
         default_author=owner,
@@ -155,13 +159,16 @@ def _open(
     clock = SystemClock()
     path = folder.path
     _refuse_lost_documents(path, say)
-    embedder = open_embedder(EmbeddingSettings.of(settings), say)
+    models = EmbeddingSettings.of(settings)
+    embedder = open_embedder(models, say)
+    reader = open_reader(models, say)
     return Stores(
         documents=opened.enter_context(open_document_store(f"sqlite://{path}/documents.db", clock)),
         records=opened.enter_context(open_record_store(f"sqlite://{path}/records.db")),
         log=opened.enter_context(open_event_log(f"sqlite://{path}/log.db", settings.log_partitions)),
         features=opened.enter_context(_open_features(folder, embedder.spec, settings.log_partitions, logger, say)),
         embedder=embedder,
+        reader=reader,
         clock=clock,
         metrics=PrometheusMetrics(_METRICS, logger),
     )

@@ -13,6 +13,7 @@ from twin_platform.documents.open import open_document_store
 from twin_platform.embedding.open import EmbeddingSettings, open_embedder
 from twin_platform.features.open import read_feature_store
 from twin_platform.log.open import open_event_log
+from twin_platform.reading.open import open_reader
 from twin_platform.records.authors import owner_of
 from twin_platform.records.open import open_record_store
 from twin_platform.records.positions import is_captured
@@ -37,7 +38,9 @@ _NOBODY: Final = uuid_of("no document")
 def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
     clock = SystemClock()
     with listening(settings.host, settings.port) as bound:  # before a model is fetched, which takes its time
-        embedder = open_embedder(EmbeddingSettings.of(settings), partial(_say, "embedder"))
+        models = EmbeddingSettings.of(settings)
+        embedder = open_embedder(models, partial(_say, "embedder"))
+        reader = open_reader(models, partial(_say, "reader"))
         with (
             open_document_store(settings.documents_url, clock) as documents,
             open_record_store(settings.records_url) as records,
@@ -55,6 +58,7 @@ def _opened(settings: Settings, _stop: Flag) -> Iterator[Sequence[Service]]:
                 records=records,
                 features=features,
                 embedder=embedder,
+                reader=reader,
                 log=log,
                 clock=clock,
                 default_author=partial(owner_of, records, otherwise=AuthorRef.of(settings.owner)),

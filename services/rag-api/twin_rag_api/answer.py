@@ -7,9 +7,10 @@ from typing import Final
 from twin_contracts.http import SearchFilters
 from twin_platform.embedding.port import Embedder
 from twin_platform.features.port import FeatureStore
+from twin_platform.reading.port import Reader
 from twin_rag_api.evidence import Candidate, weigh
 from twin_rag_api.passages import Passage, read_passages
-from twin_rag_api.question import Question, read_question
+from twin_rag_api.question import read_question
 from twin_rag_api.retrieve import Retriever
 from twin_rag_api.score import THRESHOLD, confidence, ranked
 
@@ -42,6 +43,7 @@ class Answerer:
 
     features: FeatureStore
     embedder: Embedder
+    reader: Reader
 
     def __call__(self, asked: str, previous: str, filters: SearchFilters) -> Answer:
         """Return the answer to `asked`; `previous` is what the user asked before, or empty.
@@ -49,17 +51,16 @@ class Answerer:
         Chunks are searched for by both. A question that points back ("and how long does it take?") is also measured
         with what it points to.
         """
-        question, candidates = self.candidates(asked[-MAX_QUESTION:], previous[-MAX_QUESTION:], filters)
-        ranking = ranked(candidates)
-        sure = confidence(question, ranking)
+        ranking = ranked(self.candidates(asked[-MAX_QUESTION:], previous[-MAX_QUESTION:], filters))
+        sure = confidence(ranking)
         return Answer(quotes_of([candidate for _, candidate in ranking]) if sure >= THRESHOLD else (), sure)
 
-    def candidates(self, asked: str, previous: str, filters: SearchFilters) -> tuple[Question, list[Candidate]]:
-        """Return the question taken apart, and every sentence that might answer it."""
+    def candidates(self, asked: str, previous: str, filters: SearchFilters) -> list[Candidate]:
+        """Return every sentence that might answer."""
         joined = f"{previous}\n{asked}" if previous else asked
         hits = Retriever(self.features, self.embedder)(joined, _CHUNKS, filters)
         question = read_question(asked, previous)
-        return question, weigh(question, read_passages(self.features, hits), self.embedder)
+        return weigh(question, read_passages(self.features, hits), self.embedder, self.reader)
 
 
 def quotes_of(candidates: Sequence[Candidate]) -> tuple[Quote, ...]:

@@ -31,7 +31,7 @@ class ChatRoutes:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         retrieve = Retriever(parts.features, parts.embedder)
-        answer = Answerer(parts.features, parts.embedder)
+        answer = Answerer(parts.features, parts.embedder, parts.reader)
         self._respond = Responder(retrieve, answer, parts.model, parts.embedder.tokenizer, parts.metrics)
 
     def router(self) -> APIRouter:

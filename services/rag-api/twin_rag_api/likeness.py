@@ -18,7 +18,6 @@ Matches = NDArray[np.float32]
 
 _FILLING: Final = 0.2
 """Weight of a stop word; that of a word which no text around has is 1."""
-_RAREST: Final = 3
 
 
 class Likeness:
@@ -63,7 +62,6 @@ class TokenWeights:
         filling = np.array([_FILLING * (one is not None and one not in weights) for one in stems])
         self._all = (content + filling) * shares
         self._content = content > 0 if content.any() else np.ones(len(content), bool)
-        self._rarest = np.argsort(-(content * shares), kind="stable")[:_RAREST]
 
     def mean(self, matches: Matches) -> float:
         """Return the weighted mean over all tokens."""
@@ -72,7 +70,3 @@ class TokenWeights:
     def weakest(self, matches: Matches) -> float:
         """Return the match of the content token that found the least."""
         return float(matches[self._content].min()) if len(matches) else 0.0
-
-    def rarest(self, matches: Matches) -> float:
-        """Return the mean over the three heaviest tokens."""
-        return float(matches[self._rarest].mean()) if len(self._rarest) else 0.0

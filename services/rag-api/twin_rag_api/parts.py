@@ -11,6 +11,7 @@ from twin_platform.embedding.port import Embedder
 from twin_platform.features.news import Listener
 from twin_platform.features.port import FeatureStore
 from twin_platform.log.port import EventLog
+from twin_platform.reading.port import Reader
 from twin_platform.records.port import RecordStore
 from twin_platform.telemetry.clock import Clock
 from twin_platform.telemetry.health import STATES, figures_of
@@ -28,6 +29,7 @@ class Parts:
     records: RecordStore
     features: FeatureStore
     embedder: Embedder
+    reader: Reader
     log: EventLog
     clock: Clock
     default_author: Callable[[], AuthorRef]

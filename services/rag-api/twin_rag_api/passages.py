@@ -29,8 +29,6 @@ class Passage:
     record: DocumentRecord
     hit: FeatureHit
     title: str
-    terms: frozenset[str]
-    """Of the chunk, its headings and the document's title."""
     lines: tuple[Line, ...]
     inside: range
 
@@ -72,8 +70,7 @@ def _passage(record: DocumentRecord, hit: FeatureHit) -> Passage | None:
     if not touched:
         return None
     title = " > ".join(hit.payload.heading_path) or hit.payload.metadata.title or ""
-    context = plain(f"{title} {hit.payload.metadata.title or ''} {hit.payload.text}")
-    return Passage(record, hit, plain(title), frozenset(terms(context)), lines, range(touched[0], touched[-1] + 1))
+    return Passage(record, hit, plain(title), lines, range(touched[0], touched[-1] + 1))
 
 
 def _line(sentence: Sentence) -> Line:

@@ -77,6 +77,12 @@ def test_sources_are_asked_in_order_and_each_step_is_told(cache: WeightsCache, t
     ]
 
 
+def test_what_kind_of_model_is_meant_is_told_with_each_step(tmp_path: Path, said: list[str]) -> None:
+    WeightsCache(tmp_path, said.append, "reading model").get(MINILM, (Source("the hub"),))
+
+    assert {line.partition(": ")[0] for line in said} == {"reading model"}
+
+
 def test_what_the_cache_holds_is_not_fetched_again(cache: WeightsCache) -> None:
     source = Source("the hub")
 

@@ -57,10 +57,3 @@ def test_a_question_of_stop_words_alone_is_measured_by_them() -> None:
     tokens = TokenWeights("What is it?", [(0, 4), (5, 7), (8, 10), (10, 11)], {})
 
     assert tokens.weakest(np.array([0.9, 0.3, 0.5, 0.4], np.float32)) == pytest.approx(0.3)
-
-
-def test_a_question_without_tokens_has_no_likeness() -> None:
-    tokens = TokenWeights("", [], {})
-    none = np.zeros(0, np.float32)
-
-    assert (tokens.mean(none), tokens.weakest(none), tokens.rarest(none)) == (0.0, 0.0, 0.0)

@@ -1,4 +1,4 @@
-"""An ONNX graph from a BERT encoder's safetensors, without torch.
+"""An ONNX graph from a BERT encoder's weights, without torch, and the weights out of such a graph.
 
 The architecture is that of Devlin et al. 2018, "BERT: Pre-training of Deep Bidirectional Transformers"
 (arXiv:1810.04805), section 3, on the encoder of Vaswani et al. 2017, "Attention Is All You Need"
@@ -11,11 +11,13 @@ no faster (within 5 % either way).
 """
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # it has no types
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from pydantic import BaseModel, ValidationError
@@ -30,6 +32,10 @@ _MASKED = -1e9
 """Added to the attention score of padding; its share is 0 after the softmax."""
 _INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 _OUTPUT = "last_hidden_state"
+_OWN_NAME = re.compile(r"\b(?:embeddings|encoder\.layer)\..*")
+"""What is left of a weight's name without the modules that wrap the encoder."""
+
+Tensors = dict[str, NDArray[np.float32]]
 
 
 class BertConfig(BaseModel, frozen=True):
@@ -57,35 +63,87 @@ def convert_bert(weights: Path, config: Path, target: Path) -> None:
     if (parsed.model_type, parsed.hidden_act) != ("bert", "gelu"):
         why = f"it is a {parsed.model_type!r} model with {parsed.hidden_act!r}; only BERT with GELU can be converted"
         raise WeightsInvalid(str(weights.parent), why)
+    save_bert(tensors, parsed, target)
+
+
+def save_bert(tensors: Tensors, config: BertConfig, target: Path, head: tuple[str, str] | None = None) -> None:
+    """Write the encoder's graph: token ids, mask and types to one hidden state per token.
+
+    Args:
+        tensors: its weights, under the names that the model's own repository uses.
+        config: its architecture.
+        target: the file.
+        head: a linear layer on top, and what its output is called; None gives the states themselves.
+
+    Raises:
+        WeightsInvalid: a weight is missing.
+    """
     try:
-        model = _Graph(tensors, parsed).build()
+        model = _Graph(tensors, config).build(head)
     except KeyError as error:
-        raise WeightsInvalid(str(weights), f"it has no weight named {error}") from error
+        raise WeightsInvalid(str(target), f"there is no weight named {error}") from error
     onnx.save(model, target)
+
+
+def tensors_of(model: Path) -> Tensors:
+    """Return the weights of an encoder's graph under the names that the model's own repository uses.
+
+    Whoever exported it: torch's exporter keeps the names of all weights but those of linear layers, which it
+    transposes; those are found by the bias that is added to their product.
+
+    Raises:
+        WeightsInvalid: the file is no graph.
+    """
+    try:
+        graph = onnx.load(model).graph
+    except (ValueError, OSError, DecodeError) as error:
+        raise WeightsInvalid(str(model.parent), str(error)) from error
+    constants = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    products = {node.output[0]: node.input for node in graph.node if node.op_type == "MatMul"}
+    tensors = {_name_of(name): value for name, value in constants.items()}
+    for node in graph.node:
+        if node.op_type != "Add":
+            continue
+        bias = next((name for name in node.input if name in constants), None)
+        product = next((products[name] for name in node.input if name in products), None)
+        weight = next((name for name in product or () if name in constants), None)
+        if bias and weight:
+            tensors[_name_of(bias).removesuffix("bias") + "weight"] = constants[weight].T
+    return tensors
+
+
+def _name_of(constant: str) -> str:
+    """Return a constant's name without what a wrapping module put before it."""
+    own = _OWN_NAME.search(constant)
+    return own[0] if own else constant
 
 
 class _Graph:
     """Grows node by node; every method appends operators and returns the name of the last one's output."""
 
-    def __init__(self, tensors: dict[str, NDArray[np.float32]], config: BertConfig) -> None:
+    def __init__(self, tensors: Tensors, config: BertConfig) -> None:
         self._tensors = tensors
         self._config = config
         self._nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, onnx.TensorProto] = {}
 
-    def build(self) -> onnx.ModelProto:
+    def build(self, head: tuple[str, str] | None) -> onnx.ModelProto:
         config = self._config
         mask = self._mask()
         hidden = self._embeddings()
         for layer in range(config.num_hidden_layers):
             hidden = self._layer(f"encoder.layer.{layer}", hidden, mask)
-        self._nodes.append(helper.make_node("Identity", [hidden], [_OUTPUT]))
+        output, width = _OUTPUT, config.hidden_size
+        if head:
+            layer_name, output = head
+            hidden, width = self._linear(hidden, layer_name), len(self._tensors[f"{layer_name}.bias"])
+        self._nodes.append(helper.make_node("Identity", [hidden], [output]))
         shape = ["batch", "sequence"]
         graph = helper.make_graph(
             self._nodes,
             "bert",
             [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in _INPUTS],
-            [helper.make_tensor_value_info(_OUTPUT, TensorProto.FLOAT, [*shape, config.hidden_size])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [*shape, width])],
             list(self._constants.values()),
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)

@@ -70,7 +70,7 @@ class OnnxEmbedder:
         self._truncating = load_tokenizer(folder / TOKENIZER_FILE)
         self._truncating.no_padding()
         self._truncating.enable_truncation(spec.max_tokens)
-        self._threads = threads or _cores()
+        self._side_by_side = SideBySide(threads, "embedder")
         self._session = session or open_session(folder)
         self._inputs = {each.name for each in self._session.get_inputs()}
         _check_pooling(folder)
@@ -90,7 +90,7 @@ class OnnxEmbedder:
                 raise EmbeddingInterrupted
             vectors[sub_batch] = self._embed([tokenised[index] for index in sub_batch])
 
-        self._side_by_side(embed, tokenised)
+        self._side_by_side(embed, [len(ids) for ids in tokenised])
         return vectors
 
     def embed_tokens(self, texts: Sequence[str]) -> list[TokenStates]:
@@ -107,7 +107,7 @@ class OnnxEmbedder:
                 for index, states in zip(sub_batch, hidden, strict=True)
             )
 
-        self._side_by_side(embed, tokenised)
+        self._side_by_side(embed, [len(ids) for ids in tokenised])
         return [found[index] for index in range(len(texts))]
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
@@ -121,11 +121,6 @@ class OnnxEmbedder:
             return len(self.embed_query("word " * min(self.spec.max_tokens, _FIRST_RUN_TOKENS)))
         except (ValueError, *_REFUSALS) as error:
             raise WeightsInvalid(str(folder), f"its graph does not run on a text: {error}") from error
-
-    def _side_by_side(self, embed: Callable[[list[int]], None], tokenised: Sequence[Ids]) -> None:
-        # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
-        with ThreadPoolExecutor(self._threads, "embedder") as pool:
-            list(pool.map(embed, _sub_batches([len(ids) for ids in tokenised])))
 
     def _tokenise(self, texts: list[str]) -> list[Ids]:
         return [np.array(encoding.ids, np.int64) for encoding in self._truncating.encode_batch_fast(texts)]
@@ -148,6 +143,20 @@ class OnnxEmbedder:
             [_OUTPUT], {name: value for name, value in inputs.items() if name in self._inputs}
         )
         return hidden, inputs["attention_mask"].astype(np.float32)
+
+
+class SideBySide:
+    """Runs a model on sub-batches, as many at a time as there are threads."""
+
+    def __init__(self, threads: int | None, name: str) -> None:
+        """Take the number of threads, None for as many as this process may use cores, and their name."""
+        self._threads, self._name = threads or _cores(), name
+
+    def __call__(self, run: Callable[[list[int]], None], lengths: Sequence[int]) -> None:
+        """Call `run` with the indices of every sub-batch of inputs that have these lengths in tokens."""
+        # A pool of this call alone: another call's sub-batches take turns with these instead of waiting behind them.
+        with ThreadPoolExecutor(self._threads, self._name) as pool:
+            list(pool.map(run, _sub_batches(lengths)))
 
 
 def _token_states(encoding: Encoding, prefix: int, hidden: NDArray[np.float32]) -> TokenStates:
@@ -175,11 +184,11 @@ def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         order = order[count:]
 
 
-def open_session(folder: Path) -> onnxruntime.InferenceSession:
+def open_session(folder: Path, output: str = _OUTPUT) -> onnxruntime.InferenceSession:
     """Load the folder's `model.onnx`.
 
     Raises:
-        WeightsInvalid: it is none, or gives no state per token.
+        WeightsInvalid: it is none, or does not give `output`.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -192,8 +201,8 @@ def open_session(folder: Path) -> onnxruntime.InferenceSession:
     except _REFUSALS as error:
         raise WeightsInvalid(str(folder), str(error)) from error
     outputs = [each.name for each in session.get_outputs()]
-    if _OUTPUT not in outputs:
-        raise WeightsInvalid(str(folder), f"its graph gives {outputs}, not {_OUTPUT!r}")
+    if output not in outputs:
+        raise WeightsInvalid(str(folder), f"its graph gives {outputs}, not {output!r}")
     return session
 
 

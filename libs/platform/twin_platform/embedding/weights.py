@@ -75,9 +75,10 @@ class WeightsCache:
     manifest is never used; it is fetched again.
     """
 
-    def __init__(self, root: Path, say: Say) -> None:
+    def __init__(self, root: Path, say: Say, what: str = "embedding model") -> None:
         self._root = root
         self._say = say
+        self._what = what
 
     def get(self, spec: EmbeddingSpec, sources: Iterable[WeightsSource]) -> Path:
         """Return the model's folder, filled by the first source that can if it is not there. May take minutes.
@@ -142,7 +143,7 @@ class WeightsCache:
             yield
 
     def _tell(self, line: str) -> None:
-        self._say(f"embedding model: {line}")
+        self._say(f"{self._what}: {line}")
 
 
 def _flaw(folder: Path, spec: EmbeddingSpec) -> str | None:

@@ -1,0 +1,1 @@
+"""Reading comprehension: which sentences of a text answer a question."""
