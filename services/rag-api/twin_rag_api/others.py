@@ -125,7 +125,7 @@ class OtherProcesses:
         return self._news.listen()
 
     def _live(self) -> list[Report]:
-        return [one.report for one in (self._heard or {}).values() if not one.silent]
+        return [one.report for one in (self._heard or {}).values() if not (one.silent or one.ended)]
 
     def _tell(self, report: Report, seen: int) -> None:
         fresh = (report.told or 0) - seen

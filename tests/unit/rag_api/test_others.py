@@ -125,6 +125,18 @@ def test_figures_are_the_slowest_flows_and_all_flows_together() -> None:
     assert (others.seconds_to_searchable(), others.chunks_embedded(), others.unacknowledged()) == (0.5, 7, 20)
 
 
+def test_the_figures_of_a_flow_that_ended_in_order_count_no_longer() -> None:
+    _, others, processes = system()
+    flow = processes["feature-stream 0"]
+    flow.service.status.chunks_embedded, flow.service.status.seconds_to_searchable = 3, 0.2
+    flow.service.status.state = "stopped"
+    flow.beat()
+
+    look(others)
+
+    assert (others.seconds_to_searchable(), others.chunks_embedded()) == (None, 0)
+
+
 def test_a_listener_hears_each_news_once_and_none_from_before() -> None:
     records, others, processes = system()
     flow = processes["feature-stream 0"]
