@@ -122,16 +122,3 @@ def test_a_head_is_a_linear_layer_on_the_states(graph: Path) -> None:
 def test_a_head_without_weights_is_named(tmp_path: Path) -> None:
     with pytest.raises(WeightsInvalid, match=r"no weight named 'top\.weight'"):
         save_bert(tiny_weights(), TINY, tmp_path / "model.onnx", ("top", "figures"))
-
-
-@pytest.mark.parametrize("content", [b"nonsense", b"version https://git-lfs.github.com/spec/v1"])
-def test_a_file_that_is_no_graph_is_refused(graph: Path, content: bytes) -> None:
-    graph.write_bytes(content)
-
-    with pytest.raises(WeightsInvalid, match=f"the model in '{graph.parent}'"):
-        tensors_of(graph)
-
-
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(WeightsInvalid, match=r"model\.onnx"):
-        tensors_of(tmp_path / "model.onnx")

@@ -315,13 +315,6 @@ def test_changes_of_another_model_are_refused_and_the_weight_is_named(
         AdaptedWeights(minilm).fetch(MINILM, minilm, print)
 
 
-def test_a_graph_that_is_none_is_refused_and_named(minilm: Path, changes: Path) -> None:
-    (minilm / "model.onnx").write_text("nonsense")
-
-    with pytest.raises(SourceFailed, match=str(minilm)):
-        AdaptedWeights(minilm).fetch(MINILM, minilm, print)
-
-
 def readers_in(cache: Path) -> set[str]:
     return {one.name for one in cache.glob("minilm-l6-v2-reader-*")}
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import onnxruntime  # type: ignore[import-untyped]  # it has no types
@@ -40,6 +41,7 @@ _REFUSALS = (
 )
 
 Ids = NDArray[np.int64]
+Session: TypeAlias = onnxruntime.InferenceSession
 
 
 class OnnxEmbedder:
@@ -54,7 +56,7 @@ class OnnxEmbedder:
         folder: Path,
         spec: EmbeddingSpec,
         threads: int | None = None,
-        session: onnxruntime.InferenceSession | None = None,
+        session: Session | None = None,
     ) -> None:
         """Load `model.onnx` and `tokenizer.json`.
 
@@ -184,7 +186,7 @@ def _sub_batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         order = order[count:]
 
 
-def open_session(folder: Path, output: str = _OUTPUT) -> onnxruntime.InferenceSession:
+def open_session(folder: Path, output: str = _OUTPUT) -> Session:
     """Load the folder's `model.onnx`.
 
     Raises:
@@ -197,7 +199,7 @@ def open_session(folder: Path, output: str = _OUTPUT) -> onnxruntime.InferenceSe
     options.log_severity_level = 3
     model = str(folder / MODEL_FILE)
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = Session(model, options, providers=["CPUExecutionProvider"])
     except _REFUSALS as error:
         raise WeightsInvalid(str(folder), str(error)) from error
     outputs = [each.name for each in session.get_outputs()]
@@ -206,7 +208,7 @@ def open_session(folder: Path, output: str = _OUTPUT) -> onnxruntime.InferenceSe
     return session
 
 
-def dimension_of(folder: Path, session: onnxruntime.InferenceSession) -> int:
+def dimension_of(folder: Path, session: Session) -> int:
     """Return the dimension of the model's vectors, by letting it read one token.
 
     Raises:

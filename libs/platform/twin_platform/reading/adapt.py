@@ -1,6 +1,6 @@
 """The reader's graph: MiniLM's weights, changed as training changed them.
 
-Training moved MiniLM's matrices little, so that products of two thin matrices hold nearly all of it (Hu et al. 2021,
+Training moved MiniLM's matrices little, so that products of two thin matrices hold most of it (Hu et al. 2021,
 "LoRA: Low-Rank Adaptation of Large Language Models"). Those, and the small vectors, are the file beside this module.
 """
 

@@ -7,11 +7,10 @@ from threading import Lock
 from typing import Final, NamedTuple
 
 import numpy as np
-import onnxruntime  # type: ignore[import-untyped]  # it has no types
 from numpy.typing import NDArray
 from tokenizers import Tokenizer as TokenizersTokenizer
 
-from twin_platform.embedding.onnx import TOKENIZER_FILE, SideBySide, open_session
+from twin_platform.embedding.onnx import TOKENIZER_FILE, Session, SideBySide, open_session
 from twin_platform.embedding.tokenizer import load_tokenizer
 from twin_platform.reading.port import Excerpt, Scores
 
@@ -131,7 +130,7 @@ class OnnxReader:
         return np.asarray(token_scores, np.float32)
 
     @cached_property
-    def _session(self) -> onnxruntime.InferenceSession:
+    def _session(self) -> Session:
         return open_session(self._folder, OUTPUT)
 
 
