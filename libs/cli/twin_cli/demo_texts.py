@@ -86,7 +86,7 @@ def stories(store: DocumentStore) -> Iterator[Story]:
                     said = sentence[:-1]
                     yield Story(
                         document=document,
-                        question=f"Which text says: {said}?",
+                        question=f"{said}?",
                         sentence=sentence,
                         changed=f"{said}, and these words are the demo's.",
                     )
