@@ -16,7 +16,7 @@ from torch.nn import functional  # type: ignore[import-not-found]  # the same
 from transformers import BertConfig, BertModel  # type: ignore[import-not-found]  # the same
 
 from benchmarks.reading.samples import Batch, Sample
-from twin_platform.reading.onnx import Window
+from twin_platform.reading.onnx import UNREAD, Window
 
 _RANK = 64
 """Of the products that a matrix's change is written down as."""
@@ -24,8 +24,6 @@ _WORDS_SHARE = 0.5
 """What the marked words count beside the sentences."""
 _WORD_WEIGHT = 4.0
 """What a token of the answer counts beside another: there are fewer."""
-_UNREAD = -20.0
-"""The score of a sentence without a token."""
 _WEIGHTS = "model.safetensors"
 _ENCODER = "encoder."
 
@@ -63,7 +61,7 @@ def scores(figures: torch.Tensor, spans: Sequence[tuple[int, int]]) -> torch.Ten
         [
             figures[start:end, 0].max() + figures[start:end, 1].mean() + figures[0, 2]
             if end > start
-            else torch.tensor(_UNREAD)
+            else torch.tensor(UNREAD)
             for start, end in spans
         ]
     )

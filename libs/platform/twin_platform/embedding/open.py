@@ -29,6 +29,11 @@ class EmbeddingSettings:
     threads: int | None = None
     """Cores for one embedding; None takes all that the process may use."""
 
+    @property
+    def cache_folder(self) -> Path:
+        """Where fetched models are kept."""
+        return self.cache.expanduser() if self.cache else default_cache()
+
     @classmethod
     def of(cls, settings: EmbedderChosen) -> Self:
         """Return what a service's own settings choose."""
@@ -54,7 +59,7 @@ def find_weights(settings: EmbeddingSettings, say: Callable[[str], None]) -> Pat
     """Return the folder of model.onnx and tokenizer.json; raises as `open_embedder`."""
     if settings.path is not None:
         return configured_weights(settings.path.expanduser(), say)
-    cache = WeightsCache(settings.cache.expanduser() if settings.cache else default_cache(), say)
+    cache = WeightsCache(settings.cache_folder, say)
     return cache.get(settings.spec, _sources())
 
 

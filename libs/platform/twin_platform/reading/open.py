@@ -8,7 +8,7 @@ import numpy as np
 from twin_contracts.embedding import MINILM, EmbeddingModel
 from twin_platform.embedding.errors import WeightsUnavailable
 from twin_platform.embedding.folder import spec_of
-from twin_platform.embedding.open import EmbeddingSettings, default_cache, find_weights
+from twin_platform.embedding.open import EmbeddingSettings, find_weights
 from twin_platform.embedding.weights import WeightsCache, WeightsSource, digest_of
 from twin_platform.reading.onnx import CHANGES, UNREAD, OnnxReader
 from twin_platform.reading.port import Excerpt, Reader, Scores
@@ -27,7 +27,7 @@ def open_reader(settings: EmbeddingSettings, say: Callable[[str], None]) -> Read
     if settings.model is EmbeddingModel.HASHING:
         return WordReader()
     spec = MINILM.model_copy(update={"id": f"minilm-l6-v2-reader-{digest_of(CHANGES)[:8]}"})
-    cache = WeightsCache(settings.cache.expanduser() if settings.cache else default_cache(), say, "reading model")
+    cache = WeightsCache(settings.cache_folder, say, "reading model")
     try:
         folder = cache.get(spec, _sources(settings, say))
     except WeightsUnavailable as error:
